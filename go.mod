@@ -1,0 +1,3 @@
+module github.com/penstock-cloud/penstock
+
+go 1.26.8
