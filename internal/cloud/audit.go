@@ -1,0 +1,33 @@
+package cloud
+
+import "time"
+
+// ActorKind says what sort of caller made a change.
+type ActorKind string
+
+// The kinds of actors.
+const (
+	ActorUser     ActorKind = "user"
+	ActorOperator ActorKind = "operator" // at the command line, on the database
+	ActorRegion   ActorKind = "region"
+	ActorSystem   ActorKind = "system" // the program itself, at its first start
+)
+
+// Actor is who made a change.
+type Actor struct {
+	Kind ActorKind
+	ID   string // a user's ID, an operator's login name, a region's name
+}
+
+// AuditEntry records one change, in the transaction of that change. Before and
+// After are JSON, and never hold a secret.
+type AuditEntry struct {
+	ID             ID
+	At             time.Time
+	OrganizationID ID // "" for what belongs to none
+	Actor          Actor
+	Action         string // "member.update", "key.register", …
+	Target         string // the ID or name of what was changed
+	Before, After  string
+	Origin         Origin
+}

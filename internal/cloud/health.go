@@ -1,0 +1,224 @@
+package cloud
+
+import (
+	"fmt"
+	"time"
+)
+
+// ClusterHealth and InstanceHealth say how far to believe what a region said.
+type (
+	ClusterHealth  string
+	InstanceHealth string
+)
+
+// The healths, as the contract's enums spell them.
+const (
+	ClusterHealthy ClusterHealth = "healthy"
+	ClusterStale   ClusterHealth = "stale"
+	ClusterOffline ClusterHealth = "offline"
+
+	InstanceHealthy   InstanceHealth = "healthy"
+	InstanceStale     InstanceHealth = "stale"
+	InstanceAttention InstanceHealth = "attention"
+	InstanceOffline   InstanceHealth = "offline"
+)
+
+// Limits are the ages up to which a report is fresh, and then stale; an older
+// one is offline.
+type Limits struct{ Stale, Offline time.Duration }
+
+// HealthPolicy holds the settings of the health computation.
+type HealthPolicy struct {
+	Cluster, Instance Limits
+	Passing           time.Duration // how long a passing state may last before it needs attention
+}
+
+// DefaultHealthPolicy is the documented one.
+var DefaultHealthPolicy = HealthPolicy{
+	Cluster:  Limits{Stale: 90 * time.Second, Offline: 300 * time.Second},
+	Instance: Limits{Stale: 180 * time.Second, Offline: 600 * time.Second},
+	Passing:  15 * time.Minute,
+}
+
+// Validate refuses limits that contradict each other.
+func (p HealthPolicy) Validate() error {
+	for name, l := range map[string]Limits{"cluster": p.Cluster, "instance": p.Instance} {
+		if l.Stale <= 0 || l.Offline <= l.Stale {
+			return Invalid("the %s limits must satisfy 0 < stale < offline; got %v and %v", name, l.Stale, l.Offline)
+		}
+	}
+	if p.Passing <= 0 {
+		return Invalid("the limit of passing states must be positive; got %v", p.Passing)
+	}
+	return nil
+}
+
+// Outage is a span in which the plane itself did not run, so that no region
+// could report.
+type Outage struct{ From, To time.Time }
+
+// Outages are the plane's, oldest first, the last one ending at its last start.
+type Outages []Outage
+
+func (o Outages) lastEnd() time.Time {
+	if len(o) == 0 {
+		return time.Time{}
+	}
+	return o[len(o)-1].To
+}
+
+// overlap is how much of the span from..to the plane was down.
+func (o Outages) overlap(from, to time.Time) time.Duration {
+	var sum time.Duration
+	for _, out := range o {
+		start, end := later(out.From, from), earlier(out.To, to)
+		if end.After(start) {
+			sum += end.Sub(start)
+		}
+	}
+	return sum
+}
+
+// confidence says how recent the evidence for a source is; higher is worse.
+type confidence int
+
+const (
+	fresh confidence = iota
+	stale
+	offline
+)
+
+// tick is the grain of stored times; a limit is passed one tick after it.
+const tick = time.Microsecond
+
+// confidence computes how far to believe what a source said, and the next
+// instant at which the passing of time alone makes that worse (zero: never).
+func (l *Link) confidence(now time.Time, source string, limits Limits, outages Outages) (confidence, time.Time) {
+	heard, known := l.Sources[source]
+	if !known {
+		return offline, time.Time{}
+	}
+	// Time in which the plane was down does not count towards offline.
+	gone := heard.Add(limits.Offline + outages.overlap(heard, now) + tick)
+	aged := heard.Add(limits.Stale + tick)
+	switch {
+	case !now.Before(gone):
+		return offline, time.Time{}
+	case !now.Before(aged), l.SyncedAt.Before(outages.lastEnd()):
+		return stale, gone
+	default:
+		return fresh, aged
+	}
+}
+
+// silence words the reason for a source that is not fresh.
+func (l *Link) silence(source string, c confidence, outages Outages) string {
+	heard, known := l.Sources[source]
+	switch {
+	case !known:
+		return fmt.Sprintf("no report yet from %s in region %s", source, l.Region)
+	case c == stale && l.SyncedAt.Before(outages.lastEnd()):
+		return fmt.Sprintf("region %s has not reported since the control plane started at %s", l.Region, instant(outages.lastEnd()))
+	default:
+		return fmt.Sprintf("no report from %s in region %s since %s", source, l.Region, instant(heard))
+	}
+}
+
+// Assessment is a health with its reason, and until when it holds if nothing
+// is reported (zero: for ever).
+type Assessment[H ClusterHealth | InstanceHealth] struct {
+	Health H
+	Reason string // "" when healthy; names instants, never spans
+	Until  time.Time
+}
+
+// HealthClock is what health is computed with: the time, and what the plane
+// knows of itself.
+type HealthClock struct {
+	Now     time.Time
+	Policy  HealthPolicy
+	Outages Outages
+}
+
+// Cluster computes the health of a cluster: a pure function of the clock, the
+// link and the last report. One whose prober found it down is offline at once.
+func (c HealthClock) Cluster(link *Link, cl Cluster) Assessment[ClusterHealth] {
+	conf, until := link.confidence(c.Now, cl.Source, c.Policy.Cluster, c.Outages)
+	switch {
+	case conf == offline:
+		return Assessment[ClusterHealth]{ClusterOffline, link.silence(cl.Source, conf, c.Outages), until}
+	case cl.Down:
+		return Assessment[ClusterHealth]{ClusterOffline, "its API does not answer since " + instant(cl.StateSince), until}
+	case conf == stale:
+		return Assessment[ClusterHealth]{ClusterStale, link.silence(cl.Source, conf, c.Outages), until}
+	default:
+		return Assessment[ClusterHealth]{Health: ClusterHealthy, Until: until}
+	}
+}
+
+// Instance computes the health of an instance. Precedence: offline, attention,
+// stale, healthy; stopped is healthy.
+func (c HealthClock) Instance(link *Link, in Instance) Assessment[InstanceHealth] {
+	conf, until := link.confidence(c.Now, in.Source, c.Policy.Instance, c.Outages)
+	trouble, troubleAt := c.trouble(in)
+	if troubleAt.After(c.Now) {
+		until = soonest(until, troubleAt)
+	}
+	switch {
+	case conf == offline:
+		return Assessment[InstanceHealth]{InstanceOffline, link.silence(in.Source, conf, c.Outages), until}
+	case trouble != "":
+		return Assessment[InstanceHealth]{InstanceAttention, trouble, until}
+	case conf == stale:
+		return Assessment[InstanceHealth]{InstanceStale, link.silence(in.Source, conf, c.Outages), until}
+	default:
+		return Assessment[InstanceHealth]{Health: InstanceHealthy, Until: until}
+	}
+}
+
+// trouble words the positive bad news about an instance, if any, or gives the
+// instant at which a passing state will have lasted too long.
+func (c HealthClock) trouble(in Instance) (reason string, at time.Time) {
+	since := instant(in.StateSince)
+	switch {
+	case in.Fault != "":
+		return in.Fault, at
+	case in.State == InstanceError || in.State == InstanceOutOfStock:
+		return fmt.Sprintf("%s since %s", in.State, since), at
+	case in.State.Passing():
+		at = in.StateSince.Add(c.Policy.Passing + tick)
+		if !c.Now.Before(at) {
+			return fmt.Sprintf("%s since %s", in.State, since), at
+		}
+	}
+	return "", at
+}
+
+// instant is how reasons write a time: RFC 3339, UTC, to the second.
+func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// soonest is the earlier of two instants of which zero means never.
+func soonest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// Soonest is the earliest of an instant and an assessment's end; zero means
+// never.
+func (a Assessment[H]) Soonest(t time.Time) time.Time { return soonest(t, a.Until) }

@@ -1,0 +1,12 @@
+package cloud
+
+import "time"
+
+// Plane is what the global plane knows of itself.
+type Plane struct {
+	HealthRevision int64     // see Standing
+	AliveAt        time.Time // when a plane last noted that it runs
+	Outages        Outages
+	Issuers        []string // every URL that its issuer has had, the current one first
+	NonceKey       Secret   // signs the nonces of the federation link; 32 bytes
+}

@@ -1,0 +1,104 @@
+package cloud
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Principal is who is calling, as a verified token says it. It never says what
+// they may do.
+type Principal struct {
+	UserID         ID
+	OrganizationID ID     // a boundary set by the token; "" for none
+	TokenID        string // the token's jti, for the audit
+}
+
+// Relation is the role of a user in one organization.
+type Relation struct {
+	OrganizationID ID
+	Role           Role
+	FleetRevision  int64 // of the organization; see Standing
+}
+
+// Standing is what one read tells of a user: where they belong, and the
+// revisions that say whether a kept list still holds.
+type Standing struct {
+	User           User
+	Relations      []Relation // ordered by organization
+	HealthRevision int64      // grows when a report makes any health better
+}
+
+// Caller is a principal within the organization that a request is about.
+type Caller struct {
+	Principal
+	User     User
+	Relation        // zero where the operation needs no organization
+	Origin   Origin // for the audit
+	Version  FleetVersion
+}
+
+// FleetVersion names a state of an organization's fleet: two reads with equal
+// versions differ at most in health that the passing of time made worse.
+type FleetVersion struct{ Fleet, Health int64 }
+
+// Origin is where a change came from.
+type Origin struct {
+	RequestID string
+	Address   string // of the client, without the port
+}
+
+// ChooseOrganization picks the organization that a request is about: the one
+// asked for, else the one that the token is bound to, else the caller's only
+// one.
+//
+// The refusals: CodeForbidden for an organization that is not the caller's
+// (which reads the same as one that does not exist), for a caller who has
+// none, and for one outside of the token's boundary; CodeInvalid with the list
+// where the caller must choose.
+func ChooseOrganization(relations []Relation, bound, asked ID) (Relation, error) {
+	if bound != "" && asked != "" && bound != asked {
+		return Relation{}, errForeignOrganization
+	}
+	if asked == "" {
+		asked = bound
+	}
+	if asked != "" {
+		i := slices.IndexFunc(relations, func(r Relation) bool { return r.OrganizationID == asked })
+		if i < 0 {
+			return Relation{}, errForeignOrganization
+		}
+		return relations[i], nil
+	}
+	switch len(relations) {
+	case 0:
+		return Relation{}, Forbidden("you belong to no organization; ask an admin of one for an invitation")
+	case 1:
+		return relations[0], nil
+	default:
+		return Relation{}, Invalid("you belong to several organizations; choose one with the header X-ORG-ID: %s", relationIDs(relations))
+	}
+}
+
+var errForeignOrganization = Forbidden("you do not belong to the organization that X-ORG-ID or your token names; GET /organizations lists yours")
+
+func relationIDs(relations []Relation) string {
+	const most = 20
+	var ids []string
+	for _, r := range relations[:min(len(relations), most)] {
+		ids = append(ids, string(r.OrganizationID))
+	}
+	if len(relations) > most {
+		ids = append(ids, "…")
+	}
+	return strings.Join(ids, ", ")
+}
+
+// SigningKey is one key of the built-in issuer.
+type SigningKey struct {
+	ID        string // the kid: the key's RFC 7638 thumbprint
+	PEM       Secret // PKCS #8
+	CreatedAt time.Time
+	RetiredAt time.Time // zero while it signs; afterwards it only verifies
+	ExpiresAt time.Time // zero while it signs; the end of the last token it signed
+}

@@ -1,0 +1,43 @@
+package cloud
+
+import "context"
+
+// RegionStore keeps what a region owns: its objects, in the form in which they
+// are reported, and the identity of its stream of changes. Errors and closures
+// are as for Store.
+type RegionStore interface {
+	Read(ctx context.Context, fn func(RegionReader) error) error
+	Write(ctx context.Context, fn func(RegionWriter) error) error
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+// RegionIdentity identifies the stream of changes of one region's database.
+type RegionIdentity struct {
+	Incarnation ID     // made with the database; a new one after a restore
+	Seq         uint64 // grows by one with every change, in its transaction
+	Floor       uint64 // tombstones up to this seq have been pruned
+	Digest      Digest // of everything at Seq
+}
+
+// RegionReader reads one consistent state of a region.
+type RegionReader interface {
+	Identity() (RegionIdentity, error)
+	Object(key ObjectKey) (Object, error)
+	// Objects lists by kind and then id, after a key (zero begins), at most
+	// limit.
+	Objects(after ObjectKey, limit int) ([]Object, error)
+	// Changes lists, by rev, at most limit objects and tombstones in all whose
+	// rev is over after.
+	Changes(after uint64, limit int) ([]Object, []Tombstone, error)
+	CountObjects() (map[ObjectKind]int64, error)
+}
+
+// RegionWriter changes a region's database.
+type RegionWriter interface {
+	RegionReader
+	SetIdentity(id RegionIdentity) error
+	PutObject(o Object) error                           // inserts or replaces, and clears its tombstone
+	BuryObject(t Tombstone) error                       // deletes and leaves the tombstone
+	PruneTombstones(keep int) (floor uint64, err error) // keeps the newest; floor is the highest rev pruned, 0 if none
+}

@@ -1,0 +1,54 @@
+package cloud
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"log/slog"
+)
+
+// redacted stands wherever a secret would otherwise be printed.
+const redacted = "[redacted]"
+
+// Secret is text that must not be seen in a log, an error or a dump. Every
+// way of printing it gives "[redacted]"; Reveal is the only way to the text.
+type Secret struct{ text string }
+
+// NewSecret wraps text.
+func NewSecret(text string) Secret { return Secret{text} }
+
+// Reveal returns the text itself, for the one place that must send or store it.
+func (s Secret) Reveal() string { return s.text }
+
+// String implements fmt.Stringer.
+func (Secret) String() string { return redacted }
+
+// GoString implements fmt.GoStringer, for %#v.
+func (Secret) GoString() string { return redacted }
+
+// LogValue implements slog.LogValuer.
+func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText implements encoding.TextMarshaler, and with it JSON.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Hash returns the form in which the secret is stored. Our secrets are 256
+// random bits, so a plain SHA-256 cannot be reversed by guessing.
+func (s Secret) Hash() SecretHash {
+	sum := sha256.Sum256([]byte(s.text))
+	return SecretHash(hex.EncodeToString(sum[:]))
+}
+
+// SecretHash is the stored form of a Secret: 64 hexadecimal digits.
+type SecretHash string
+
+// Matches compares in constant time.
+func (h SecretHash) Matches(s Secret) bool {
+	return subtle.ConstantTimeCompare([]byte(h), []byte(s.Hash())) == 1
+}
+
+// String implements fmt.Stringer: a hash of a credential is not for logs either.
+func (SecretHash) String() string { return redacted }
+
+// LogValue implements slog.LogValuer.
+func (SecretHash) LogValue() slog.Value { return slog.StringValue(redacted) }

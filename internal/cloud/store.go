@@ -1,0 +1,132 @@
+package cloud
+
+import (
+	"context"
+	"time"
+)
+
+// Store keeps what the plane owns and its copy of what regions report.
+//
+// Every implementation passes the suite in internal/store/storetest. Errors
+// are domain errors where the caller can do something about them: CodeNotFound
+// for a row that is not there, CodeConflict for one that is there already,
+// CodeUnavailable for a database that is away, busy beyond its time-out, full
+// or read-only. Everything else is an internal error.
+type Store interface {
+	// Standing is the one read on every request's way: the user, where they
+	// belong, and the revisions of what they may list. CodeNotFound if there is
+	// no such user.
+	Standing(ctx context.Context, user ID) (Standing, error)
+
+	// Read runs fn on one consistent state.
+	Read(ctx context.Context, fn func(Reader) error) error
+
+	// Write runs fn in one transaction, durable when Write returns nil. If fn
+	// returns an error nothing of it happened. fn may run more than once, so it
+	// has no effects beyond the Writer and variables that it sets anew.
+	Write(ctx context.Context, fn func(Writer) error) error
+
+	// Backup writes a consistent copy to a new file while the store is in use.
+	// CodeConflict if the file exists.
+	Backup(ctx context.Context, file string) error
+
+	// Ping reports whether the database can be reached.
+	Ping(ctx context.Context) error
+
+	Close() error
+}
+
+// Reader reads one consistent state. Lists are ordered by the key that Page
+// continues from (named at each), and are empty rather than an error.
+type Reader interface {
+	Organization(id ID) (Organization, error)
+	OrganizationByName(name string) (Organization, error)
+	FirstOrganization() (Organization, error)                   // the oldest
+	OrganizationsOf(user ID, page Page) ([]Organization, error) // by id
+
+	User(id ID) (User, error)
+	UserByEmail(email Email) (User, error) // compared without case
+
+	Member(organization, user ID) (Member, error)
+	Members(organization ID, page Page) ([]Member, error) // by the user's id
+	CountAdmins(organization ID) (int64, error)
+
+	// An invitation that has expired at now is as good as gone.
+	Invitation(organization, id ID, now time.Time) (Invitation, error)
+	Invitations(organization ID, now time.Time, page Page) ([]Invitation, error) // by id
+
+	SSHKey(user ID, name string) (SSHKey, error)
+	SSHKeys(user ID, page Page) ([]SSHKey, error) // by name
+
+	Region(name string) (Region, error)
+	Regions(page Page) ([]Region, error) // by name
+	RegionByCredential(hash SecretHash) (Region, error)
+	Link(region string) (Link, error) // the zero Link, with its name, before the first hello
+	Links() ([]Link, error)
+	CountObjects(region string) (map[ObjectKind]int64, error)
+
+	// Held objects are not among these. project "" means all.
+	Instance(organization, id ID) (Instance, error)
+	Instances(organization, project ID, page Page) ([]Instance, error) // by id
+	Clusters(organization, project ID, page Page) ([]Cluster, error)   // by id
+
+	// StoredObjects returns those of the keys that the region has, held ones
+	// too. Owner returns the region in whose name an id is shown, or "".
+	StoredObjects(region string, keys []ObjectKey) (map[ObjectKey]StoredObject, error)
+	Owner(key ObjectKey) (string, error)
+
+	Plane() (Plane, error)
+	SigningKeys() ([]SigningKey, error)                            // newest first
+	Outcome(caller ID, key string, now time.Time) (Outcome, error) // CodeNotFound after OutcomeTTL
+	AuditEntries(organization ID, page Page) ([]AuditEntry, error) // by id; "" means those of none
+}
+
+// Writer changes what Reader reads. Creating what exists is CodeConflict, and
+// changing or deleting what does not is CodeNotFound, unless it says otherwise.
+type Writer interface {
+	Reader
+
+	// LockOrganization holds the organization's row until the end of the
+	// transaction, before anything in it is counted.
+	LockOrganization(id ID) error
+	CreateOrganization(o Organization) error // CodeConflict on its name
+	CreateUser(u User) error                 // CodeConflict on its email
+
+	AddMember(m Member) error
+	SetRole(organization, user ID, role Role) error
+	RemoveMember(organization, user ID) error
+
+	// CreateInvitation replaces an expired one for the same address.
+	CreateInvitation(i Invitation) error // CodeConflict while one for the address is pending
+	DeleteInvitation(organization, id ID) error
+
+	CreateSSHKey(k SSHKey) error // CodeConflict on the name, or on the fingerprint
+	DeleteSSHKey(user ID, name string) error
+
+	CreateRegion(r Region) error
+	CreateRegionCredential(c RegionCredential) error
+	PutLink(l Link) error
+
+	// PutObjects inserts or replaces by region and key, as part of the region's
+	// present incarnation, and marks them as seen in the snapshot ("" for none).
+	PutObjects(incarnation, snapshot ID, objects []StoredObject) error
+	DeleteObjects(region string, keys []ObjectKey) error // missing ones are skipped
+	// DeleteUnseen deletes what the region has beyond the snapshot, and returns
+	// the organizations that lost something.
+	DeleteUnseen(region string, snapshot ID) ([]ID, error)
+
+	// TouchFleet and TouchHealth move the revisions on which kept lists depend.
+	// They come last in a transaction; ids are touched in their order.
+	TouchFleet(organizations []ID) error
+	TouchHealth() error
+
+	MarkAlive(now time.Time) error
+	RecordOutage(o Outage) error // forgets those that ended more than a week before
+	SetIssuer(url string) error  // makes it the current one; idempotent
+	CreateSigningKey(k SigningKey) error
+	RetireSigningKey(id string, at, expires time.Time) error
+	DeleteExpiredSigningKeys(now time.Time) error
+
+	SaveOutcome(o Outcome) error // CodeConflict if there is one; forgets those that are over
+	AppendAudit(e AuditEntry) error
+}

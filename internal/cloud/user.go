@@ -1,0 +1,61 @@
+package cloud
+
+import (
+	"net/mail"
+	"strings"
+	"time"
+)
+
+// User is an account of a person or a program.
+type User struct {
+	ID        ID
+	Email     Email
+	Name      string
+	CreatedAt time.Time
+}
+
+// Email is an address as its owner writes it. Two that differ only in case are
+// the same address: compare and store keys by Key.
+type Email string
+
+// maxEmail is the longest address in bytes (RFC 5321, 4.5.3.1.3, less the
+// angle brackets).
+const maxEmail = 254
+
+// ParseEmail checks a bare address (RFC 5322 addr-spec, without a display
+// name) and returns it as given.
+func ParseEmail(s string) (Email, error) {
+	if s == "" {
+		return "", Invalid("email is missing; give an address such as ada@example.com")
+	}
+	if len(s) > maxEmail {
+		return "", Invalid("email must be at most %d characters; got %d", maxEmail, len(s))
+	}
+	a, err := mail.ParseAddress(s)
+	if err != nil || a.Address != s || !plausibleDomain(s) || !printable(s) {
+		return "", Invalid("email must be an address such as ada@example.com; got %s", quoted(s))
+	}
+	return Email(s), nil
+}
+
+func plausibleDomain(address string) bool {
+	at := strings.LastIndexByte(address, '@')
+	if strings.ContainsAny(address[:at], "\" @") {
+		return false // quoted local parts: legal, unused, and a way around comparisons
+	}
+	labels := strings.Split(address[at+1:], ".")
+	for _, label := range labels {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for _, c := range label {
+			if c < 0x80 && c != '-' && (c < '0' || '9' < c && c < 'A' || 'Z' < c && c < 'a' || 'z' < c) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Key is the form in which addresses are compared and kept unique.
+func (e Email) Key() string { return strings.ToLower(string(e)) }
