@@ -317,15 +317,23 @@ func (d *database[Q]) backup(ctx context.Context, file string) error {
 		return fmt.Errorf("back up the %s database: %w", d.schema.name, err)
 	}
 	defer f.Close()
-	// VACUUM INTO fills an empty file, which so has the mode that we gave it.
-	_, err = c.read.ExecContext(ctx, "VACUUM INTO ?", file)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err != nil {
+	if err := d.copyTo(ctx, file); err != nil {
 		return errors.Join(d.explain(c, err), os.Remove(file))
 	}
-	return nil
+	return f.Sync()
+}
+
+// copyTo fills an empty file, which so keeps its mode. A connection of its own
+// is for that, since those that only read may not and the one that writes is
+// wanted.
+func (d *database[Q]) copyTo(ctx context.Context, file string) error {
+	db, err := connect(d.path, 1)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = db.ExecContext(ctx, "VACUUM INTO ?", file)
+	return err
 }
 
 // Close ends the use of the database; what is under way fails.
