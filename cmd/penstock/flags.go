@@ -77,4 +77,3 @@ func (f healthFlags) policy() (cloud.HealthPolicy, error) {
 	}
 	return p, nil
 }
-

@@ -15,6 +15,11 @@ func (c *Control) Regions(ctx context.Context, page cloud.Page) (Listing[cloud.R
 	})
 }
 
+// Links lists the state of every region's link.
+func (o Operator) Links(ctx context.Context) ([]cloud.Link, error) {
+	return read(ctx, o.Control, cloud.Reader.Links)
+}
+
 // RegionStatuses lists the regions with the state of their links.
 func (o Operator) RegionStatuses(ctx context.Context) ([]cloud.RegionStatus, error) {
 	return read(ctx, o.Control, func(tx cloud.Reader) ([]cloud.RegionStatus, error) {
@@ -72,8 +77,9 @@ func (o Operator) EnsureRegion(ctx context.Context, name, url string, have cloud
 	if err != nil {
 		return cloud.Secret{}, err
 	}
-	secret := have
+	var secret cloud.Secret
 	err = o.store.Write(ctx, func(tx cloud.Writer) error {
+		secret = have
 		if region.URL != url {
 			if err := o.moveRegion(tx, region, url); err != nil {
 				return err
