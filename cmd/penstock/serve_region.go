@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,7 +15,7 @@ type serveRegionCommand struct {
 	Plane          string   `required:"" placeholder:"URL" help:"The plane to report to."`
 	CredentialFile string   `required:"" type:"path" placeholder:"FILE" help:"Holds what 'penstock admin region create' printed."`
 	PlanePlaintext bool     `help:"Report to a plane at http:// beyond this machine; the credential then travels in the clear."`
-	DataDir        string   `type:"path" default:"${data_dir}" placeholder:"DIR" help:"Holds the database; one process at a time holds it (default: ${default})."`
+	DataDir        string   `type:"path" placeholder:"DIR" help:"Holds the database; one process at a time holds it (default: ${data_dir}/regions/NAME)."`
 	Database       string   `placeholder:"FILE" help:"The database, instead of the one in the folder."`
 	Listen         string   `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where to listen (default: ${default})."`
 	Organization   []string `required:"" placeholder:"ID" help:"Whose the simulated machines are; repeat it for several."`
@@ -28,6 +29,9 @@ func (c *serveRegionCommand) Run(ctx context.Context, std streams) error {
 	config, err := c.config()
 	if err != nil {
 		return err
+	}
+	if c.DataDir == "" {
+		c.DataDir = filepath.Join(defaultDataDir(), "regions", c.Name)
 	}
 	file, release, err := hold(c.DataDir, c.Database, dataDir.regionDatabase)
 	if err != nil {
