@@ -415,6 +415,9 @@ type Limit = int
 // OrgID defines model for OrgID.
 type OrgID = openapi_types.UUID
 
+// ProjectID defines model for ProjectID.
+type ProjectID = openapi_types.UUID
+
 // BadRequest Why a request failed.
 //
 // Example: {"message":"role must be one of admin, editor, viewer; got king"}
@@ -467,6 +470,9 @@ type ListClustersParams struct {
 	// OrgID Chooses the organization. Only callers who belong to several need it, and their token is not bound to one.
 	OrgID *OrgID `json:"X-ORG-ID,omitempty"`
 
+	// ProjectID Only what belongs to this project. A project the organization does not have gives an empty list.
+	ProjectID *ProjectID `json:"X-PROJECT-ID,omitempty"`
+
 	// IfNoneMatch The `ETag` of an answer the client has kept. If it still holds, the answer is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
@@ -483,8 +489,8 @@ type ListInstancesParams struct {
 	// OrgID Chooses the organization. Only callers who belong to several need it, and their token is not bound to one.
 	OrgID *OrgID `json:"X-ORG-ID,omitempty"`
 
-	// ProjectID Only the instances of this project. A project the organization does not have gives an empty list.
-	ProjectID *openapi_types.UUID `json:"X-PROJECT-ID,omitempty"`
+	// ProjectID Only what belongs to this project. A project the organization does not have gives an empty list.
+	ProjectID *ProjectID `json:"X-PROJECT-ID,omitempty"`
 
 	// IfNoneMatch The `ETag` of an answer the client has kept. If it still holds, the answer is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1319,15 +1325,26 @@ func NewListClustersRequest(server string, params *ListClustersParams) (*http.Re
 			req.Header.Set("X-ORG-ID", headerParam0)
 		}
 
-		if params.IfNoneMatch != nil {
+		if params.ProjectID != nil {
 			var headerParam1 string
 
-			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "X-PROJECT-ID", *params.ProjectID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: "uuid"})
 			if err != nil {
 				return nil, err
 			}
 
-			req.Header.Set("If-None-Match", headerParam1)
+			req.Header.Set("X-PROJECT-ID", headerParam1)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam2)
 		}
 
 	}

@@ -412,6 +412,9 @@ type Limit = int
 // OrgID defines model for OrgID.
 type OrgID = openapi_types.UUID
 
+// ProjectID defines model for ProjectID.
+type ProjectID = openapi_types.UUID
+
 // BadRequest Why a request failed.
 //
 // Example: {"message":"role must be one of admin, editor, viewer; got king"}
@@ -463,6 +466,9 @@ type ListClustersParams struct {
 
 	// OrgID Chooses the organization. Only callers who belong to several need it, and their token is not bound to one.
 	OrgID *OrgID `json:"X-ORG-ID,omitempty"`
+
+	// ProjectID Only what belongs to this project. A project the organization does not have gives an empty list.
+	ProjectID *ProjectID `json:"X-PROJECT-ID,omitempty"`
 }
 
 // ListInstancesParams defines parameters for ListInstances.
@@ -477,8 +483,8 @@ type ListInstancesParams struct {
 	// OrgID Chooses the organization. Only callers who belong to several need it, and their token is not bound to one.
 	OrgID *OrgID `json:"X-ORG-ID,omitempty"`
 
-	// ProjectID Only the instances of this project. A project the organization does not have gives an empty list.
-	ProjectID *openapi_types.UUID `json:"X-PROJECT-ID,omitempty"`
+	// ProjectID Only what belongs to this project. A project the organization does not have gives an empty list.
+	ProjectID *ProjectID `json:"X-PROJECT-ID,omitempty"`
 }
 
 // GetInstanceParams defines parameters for GetInstance.
@@ -701,6 +707,25 @@ func (siw *ServerInterfaceWrapper) ListClusters(w http.ResponseWriter, r *http.R
 
 	}
 
+	// ------------- Optional header parameter "X-PROJECT-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("X-PROJECT-ID")]; found {
+		var ProjectID ProjectID
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-PROJECT-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "X-PROJECT-ID", valueList[0], &ProjectID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: "uuid"})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "X-PROJECT-ID", Err: err})
+			return
+		}
+
+		params.ProjectID = &ProjectID
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListClusters(w, r, params)
 	}))
@@ -770,7 +795,7 @@ func (siw *ServerInterfaceWrapper) ListInstances(w http.ResponseWriter, r *http.
 
 	// ------------- Optional header parameter "X-PROJECT-ID" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("X-PROJECT-ID")]; found {
-		var ProjectID openapi_types.UUID
+		var ProjectID ProjectID
 		n := len(valueList)
 		if n != 1 {
 			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "X-PROJECT-ID", Count: n})

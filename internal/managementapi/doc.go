@@ -1,7 +1,7 @@
-// Package managementapi is HTTP in front of package control: the Management API
-// as api/management.yaml describes it, routes and types generated from there.
+// Package managementapi puts HTTP in front of package control: the Management
+// API of api/management.yaml, generated, with one file per resource that
+// translates and does nothing else.
 //
-// It owns the translation of requests, answers and errors, and the order in
-// which a request is checked. It does not decide who may do what, and never
-// sees a store.
+// It owns the order of checks, which action each operation asks for, and the
+// cache of encoded lists. It decides nothing about the domain.
 package managementapi
