@@ -89,7 +89,7 @@ check-generated: generate
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) $(GOFUMPT) ## golangci-lint and gofumpt
-	@unformatted=$$(git ls-files --cached --others --exclude-standard -- '*.go' | xargs -r ls -d 2>/dev/null | xargs -r $(GOFUMPT) -l); \
+	@unformatted=$$($(GOFUMPT) -l .); \
 	if [ -n "$$unformatted" ]; then \
 		echo "not formatted by gofumpt; 'make format' mends:" >&2; echo "$$unformatted" >&2; exit 1; \
 	fi
@@ -97,7 +97,7 @@ lint: $(GOLANGCI_LINT) $(GOFUMPT) ## golangci-lint and gofumpt
 
 .PHONY: format
 format: $(GOFUMPT) ## Format all Go code
-	@git ls-files --cached --others --exclude-standard -- '*.go' | xargs -r $(GOFUMPT) -w
+	@$(GOFUMPT) -l -w .
 
 # The race detector needs cgo, and cgo a C compiler. Where there is none, root
 # gets one by apt-get; anybody else tests without the detector and is told so.
