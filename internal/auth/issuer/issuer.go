@@ -49,6 +49,11 @@ func (c Claims) check() error {
 			return err
 		}
 	}
+	return c.CheckTTL()
+}
+
+// CheckTTL holds for the life of a token. CodeInvalid if it is out of bounds.
+func (c Claims) CheckTTL() error {
 	if c.TTL < MinTTL || c.TTL > MaxTTL {
 		return cloud.Invalid("a token's life must be from %v to %v (365 days); got %v", MinTTL, MaxTTL, c.TTL)
 	}
