@@ -37,15 +37,7 @@ func (d dataDir) lock() (release func(), err error) {
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return nil, fmt.Errorf("--data-dir: %w", err)
 	}
-	l := flock.New(filepath.Join(string(d), "lock"), flock.SetPermissions(0o600))
-	held, err := l.TryLock()
-	if err != nil {
-		return nil, fmt.Errorf("--data-dir: %w", err)
-	}
-	if !held {
-		return nil, fmt.Errorf("--data-dir: another penstock holds %s; stop it, or choose another folder", d)
-	}
-	return func() { _ = l.Unlock() }, nil
+	return lockFile(filepath.Join(string(d), "lock"), "--data-dir")
 }
 
 // databaseFile is the file that a --database flag names. Only SQLite is there
@@ -98,4 +90,30 @@ func readSecret(file string) (string, error) {
 		return "", nil
 	}
 	return strings.TrimSpace(string(text)), err
+}
+
+// hold finds the database of a server and keeps other servers away from it:
+// by the lock of the folder that it is in.
+func hold(dir, database string, within func(dataDir) string) (file string, release func(), err error) {
+	if database == "" {
+		release, err = dataDir(dir).lock()
+		return within(dataDir(dir)), release, err
+	}
+	if file, err = databaseFile(database); err != nil {
+		return "", nil, err
+	}
+	release, err = lockFile(file+".lock", "--database")
+	return file, release, err
+}
+
+func lockFile(name, flag string) (release func(), err error) {
+	l := flock.New(name, flock.SetPermissions(0o600))
+	held, err := l.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	if !held {
+		return nil, fmt.Errorf("%s: another penstock holds %s; stop it, or choose another place", flag, filepath.Dir(name))
+	}
+	return func() { _ = l.Unlock() }, nil
 }

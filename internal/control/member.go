@@ -116,6 +116,29 @@ func (o Operator) EnsureMember(ctx context.Context, email, role, organization st
 	return member, err
 }
 
+// EnsureFirstAdmin finds a user, or makes them with the role of admin in the
+// first organization. One who is there keeps the role that they have, if any:
+// a restart gives nobody back what was taken away.
+func (o Operator) EnsureFirstAdmin(ctx context.Context, email cloud.Email) (cloud.User, error) {
+	var user cloud.User
+	err := o.store.Write(ctx, func(tx cloud.Writer) (err error) {
+		user, err = tx.UserByEmail(email)
+		if cloud.CodeOf(err) != cloud.CodeNotFound {
+			return err
+		}
+		org, err := namedOrFirst(tx, "")
+		if err != nil {
+			return err
+		}
+		if user, err = o.ensureUser(tx, email); err != nil {
+			return err
+		}
+		_, err = o.ensureMembership(tx, org, user, cloud.RoleAdmin)
+		return err
+	})
+	return user, err
+}
+
 func namedOrFirst(tx cloud.Reader, name string) (cloud.Organization, error) {
 	if name == "" {
 		org, err := tx.FirstOrganization()

@@ -49,3 +49,13 @@ func (o Operator) CreateOrganization(ctx context.Context, name, displayName stri
 	})
 	return created, err
 }
+
+// EnsureOrganization returns the first organization, and makes one where there
+// is none yet.
+func (o Operator) EnsureOrganization(ctx context.Context, name, displayName string) (cloud.Organization, error) {
+	first, err := read(ctx, o.Control, cloud.Reader.FirstOrganization)
+	if cloud.CodeOf(err) != cloud.CodeNotFound {
+		return first, err
+	}
+	return o.CreateOrganization(ctx, name, displayName)
+}

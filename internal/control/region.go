@@ -15,6 +15,11 @@ func (c *Control) Regions(ctx context.Context, page cloud.Page) (Listing[cloud.R
 	})
 }
 
+// Links lists the state of every region's link.
+func (o Operator) Links(ctx context.Context) ([]cloud.Link, error) {
+	return read(ctx, o.Control, cloud.Reader.Links)
+}
+
 // RegionStatuses lists the regions with the state of their links.
 func (o Operator) RegionStatuses(ctx context.Context) ([]cloud.RegionStatus, error) {
 	return read(ctx, o.Control, func(tx cloud.Reader) ([]cloud.RegionStatus, error) {
@@ -56,6 +61,51 @@ func (o Operator) CreateRegion(ctx context.Context, name, url string) (cloud.Sec
 		return o.addCredential(tx, region, secret, change{action: "region.create", target: name, after: map[string]any{"url": url}})
 	})
 	return secret, err
+}
+
+// EnsureRegion makes a region that is not there yet, corrects its URL, and
+// returns a credential that is good: the one given if it is the region's, else
+// a new one.
+func (o Operator) EnsureRegion(ctx context.Context, name, url string, have cloud.Secret) (cloud.Secret, error) {
+	if err := cloud.CheckRegionURL(url); err != nil {
+		return cloud.Secret{}, err
+	}
+	region, err := read(ctx, o.Control, func(tx cloud.Reader) (cloud.Region, error) { return tx.Region(name) })
+	if cloud.CodeOf(err) == cloud.CodeNotFound {
+		return o.CreateRegion(ctx, name, url)
+	}
+	if err != nil {
+		return cloud.Secret{}, err
+	}
+	var secret cloud.Secret
+	err = o.store.Write(ctx, func(tx cloud.Writer) error {
+		secret = have
+		if region.URL != url {
+			if err := o.moveRegion(tx, region, url); err != nil {
+				return err
+			}
+		}
+		owner, err := tx.RegionByCredential(have.Hash())
+		if err == nil && owner.Name == name {
+			return nil
+		}
+		if err != nil && cloud.CodeOf(err) != cloud.CodeNotFound {
+			return err
+		}
+		secret = newRegionSecret()
+		return o.addCredential(tx, region, secret, change{action: "region.credential.create", target: name})
+	})
+	return secret, err
+}
+
+func (o Operator) moveRegion(tx cloud.Writer, region cloud.Region, url string) error {
+	if err := tx.SetRegionURL(region.Name, url); err != nil {
+		return err
+	}
+	return o.audit(tx, change{
+		action: "region.update", target: region.Name,
+		before: map[string]any{"url": region.URL}, after: map[string]any{"url": url},
+	})
 }
 
 func (o Operator) addCredential(tx cloud.Writer, region cloud.Region, secret cloud.Secret, ch change) error {

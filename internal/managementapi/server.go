@@ -66,6 +66,16 @@ func NewServer(c Config) (*Server, error) {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.ServeHTTP(w, r) }
 
+// Operations names the operations that are served, by mux pattern, for
+// metrics and logs.
+func (s *Server) Operations() map[string]string {
+	names := map[string]string{}
+	for pattern, op := range s.router.Routed() {
+		names[pattern] = op.ID
+	}
+	return names
+}
+
 // refuseParameter answers what the generated code could not bind. Validation
 // against the document comes first and says it better; this is the net below.
 func (s *Server) refuseParameter(w http.ResponseWriter, r *http.Request, err error) {
