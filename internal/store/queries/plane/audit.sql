@@ -2,7 +2,7 @@
 SELECT * FROM audit_entries
 WHERE organization_id = @organization_id AND id > @after_id
 ORDER BY id
-LIMIT @max_rows;
+LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: AppendAudit :execrows
 INSERT INTO audit_entries (

@@ -6,7 +6,7 @@ WHERE organization_id = @organization_id AND id = @id AND expires_at > @now;
 SELECT * FROM invitations
 WHERE organization_id = @organization_id AND id > @after_id AND expires_at > @now
 ORDER BY id
-LIMIT @max_rows;
+LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: DeleteExpiredInvitations :exec
 DELETE FROM invitations WHERE organization_id = @organization_id AND expires_at <= @now;

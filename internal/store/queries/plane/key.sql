@@ -8,7 +8,7 @@ SELECT * FROM ssh_keys WHERE user_id = @user_id AND fingerprint = @fingerprint;
 SELECT * FROM ssh_keys
 WHERE user_id = @user_id AND name > @after_name
 ORDER BY name
-LIMIT @max_rows;
+LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: CreateSSHKey :execrows
 INSERT INTO ssh_keys (user_id, name, line, fingerprint, created_at)

@@ -10,7 +10,7 @@ FROM members m
 JOIN users u ON u.id = m.user_id
 WHERE m.organization_id = @organization_id AND m.user_id > @after_id
 ORDER BY m.user_id
-LIMIT @max_rows;
+LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: CountAdmins :one
 SELECT COUNT(*) FROM members WHERE organization_id = @organization_id AND role = 'admin';

@@ -6,14 +6,14 @@ WHERE organization_id = @organization_id AND kind = @kind AND id = @id AND held 
 SELECT region, id, body, state_since, updated_at FROM objects
 WHERE organization_id = @organization_id AND kind = @kind AND id > @after_id AND held = ''
 ORDER BY id
-LIMIT @max_rows;
+LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: ListObjectsOfProject :many
 SELECT region, id, body, state_since, updated_at FROM objects
 WHERE organization_id = @organization_id AND project_id = @project_id AND kind = @kind
     AND id > @after_id AND held = ''
 ORDER BY id
-LIMIT @max_rows;
+LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: GetStoredObject :one
 SELECT * FROM objects WHERE region = @region AND kind = @kind AND id = @id;

@@ -13,7 +13,7 @@ FROM members m
 JOIN organizations o ON o.id = m.organization_id
 WHERE m.user_id = @user_id AND m.organization_id > @after_id
 ORDER BY m.organization_id
-LIMIT @max_rows;
+LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: CreateOrganization :execrows
 INSERT INTO organizations (id, name, display_name, created_at)

@@ -2,7 +2,7 @@
 SELECT * FROM regions WHERE name = @name;
 
 -- name: ListRegions :many
-SELECT * FROM regions WHERE name > @after_name ORDER BY name LIMIT @max_rows;
+SELECT * FROM regions WHERE name > @after_name ORDER BY name LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: GetRegionByCredential :one
 SELECT r.*

@@ -3,12 +3,12 @@ SELECT * FROM objects WHERE kind = @kind AND id = @id;
 
 -- name: ListObjects :many
 SELECT * FROM objects
-WHERE kind > @after_kind OR (kind = @after_kind AND id > @after_id)
+WHERE (kind, id) > (@after_kind, @after_id)
 ORDER BY kind, id
-LIMIT @max_rows;
+LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: ListChangedObjects :many
-SELECT * FROM objects WHERE rev > @after_rev ORDER BY rev LIMIT @max_rows;
+SELECT * FROM objects WHERE rev > @after_rev ORDER BY rev LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: CountObjects :many
 SELECT kind, COUNT(*) AS count FROM objects GROUP BY kind;

@@ -1,5 +1,5 @@
 -- name: ListTombstones :many
-SELECT * FROM tombstones WHERE rev > @after_rev ORDER BY rev LIMIT @max_rows;
+SELECT * FROM tombstones WHERE rev > @after_rev ORDER BY rev LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: PutTombstone :exec
 INSERT INTO tombstones (kind, id, rev) VALUES (@kind, @id, @rev)
@@ -10,7 +10,7 @@ DELETE FROM tombstones WHERE kind = @kind AND id = @id;
 
 -- The newest of those beyond the number to keep.
 -- name: GetPruneFloor :one
-SELECT rev FROM tombstones ORDER BY rev DESC LIMIT 1 OFFSET @keep;
+SELECT rev FROM tombstones ORDER BY rev DESC LIMIT 1 OFFSET CAST(@keep AS BIGINT);
 
 -- name: PruneTombstones :exec
 DELETE FROM tombstones WHERE rev <= @floor;

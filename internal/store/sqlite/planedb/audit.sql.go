@@ -56,7 +56,7 @@ const listAuditEntries = `-- name: ListAuditEntries :many
 SELECT id, at, organization_id, actor_kind, actor_id, "action", target, "before", "after", request_id, address FROM audit_entries
 WHERE organization_id = ?1 AND id > ?2
 ORDER BY id
-LIMIT ?3
+LIMIT CAST(?3 AS BIGINT)
 `
 
 type ListAuditEntriesParams struct {

@@ -105,7 +105,7 @@ const listInvitations = `-- name: ListInvitations :many
 SELECT id, organization_id, email, email_key, role, invited_by, created_at, expires_at FROM invitations
 WHERE organization_id = ?1 AND id > ?2 AND expires_at > ?3
 ORDER BY id
-LIMIT ?4
+LIMIT CAST(?4 AS BIGINT)
 `
 
 type ListInvitationsParams struct {

@@ -102,7 +102,7 @@ const listSSHKeys = `-- name: ListSSHKeys :many
 SELECT user_id, name, line, fingerprint, created_at FROM ssh_keys
 WHERE user_id = ?1 AND name > ?2
 ORDER BY name
-LIMIT ?3
+LIMIT CAST(?3 AS BIGINT)
 `
 
 type ListSSHKeysParams struct {

@@ -86,7 +86,7 @@ FROM members m
 JOIN users u ON u.id = m.user_id
 WHERE m.organization_id = ?1 AND m.user_id > ?2
 ORDER BY m.user_id
-LIMIT ?3
+LIMIT CAST(?3 AS BIGINT)
 `
 
 type ListMembersParams struct {

@@ -153,7 +153,7 @@ const listObjects = `-- name: ListObjects :many
 SELECT region, id, body, state_since, updated_at FROM objects
 WHERE organization_id = ?1 AND kind = ?2 AND id > ?3 AND held = ''
 ORDER BY id
-LIMIT ?4
+LIMIT CAST(?4 AS BIGINT)
 `
 
 type ListObjectsParams struct {
@@ -210,7 +210,7 @@ SELECT region, id, body, state_since, updated_at FROM objects
 WHERE organization_id = ?1 AND project_id = ?2 AND kind = ?3
     AND id > ?4 AND held = ''
 ORDER BY id
-LIMIT ?5
+LIMIT CAST(?5 AS BIGINT)
 `
 
 type ListObjectsOfProjectParams struct {

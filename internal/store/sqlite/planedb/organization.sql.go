@@ -95,7 +95,7 @@ FROM members m
 JOIN organizations o ON o.id = m.organization_id
 WHERE m.user_id = ?1 AND m.organization_id > ?2
 ORDER BY m.organization_id
-LIMIT ?3
+LIMIT CAST(?3 AS BIGINT)
 `
 
 type ListOrganizationsOfParams struct {

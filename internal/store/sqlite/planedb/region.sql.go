@@ -80,7 +80,7 @@ func (q *Queries) GetRegionByCredential(ctx context.Context, hash string) (Regio
 }
 
 const listRegions = `-- name: ListRegions :many
-SELECT name, url, created_at FROM regions WHERE name > ?1 ORDER BY name LIMIT ?2
+SELECT name, url, created_at FROM regions WHERE name > ?1 ORDER BY name LIMIT CAST(?2 AS BIGINT)
 `
 
 type ListRegionsParams struct {

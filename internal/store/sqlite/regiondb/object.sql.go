@@ -80,7 +80,7 @@ func (q *Queries) GetObject(ctx context.Context, arg GetObjectParams) (Object, e
 }
 
 const listChangedObjects = `-- name: ListChangedObjects :many
-SELECT kind, id, rev, body FROM objects WHERE rev > ?1 ORDER BY rev LIMIT ?2
+SELECT kind, id, rev, body FROM objects WHERE rev > ?1 ORDER BY rev LIMIT CAST(?2 AS BIGINT)
 `
 
 type ListChangedObjectsParams struct {
@@ -118,9 +118,9 @@ func (q *Queries) ListChangedObjects(ctx context.Context, arg ListChangedObjects
 
 const listObjects = `-- name: ListObjects :many
 SELECT kind, id, rev, body FROM objects
-WHERE kind > ?1 OR (kind = ?1 AND id > ?2)
+WHERE (kind, id) > (?1, ?2)
 ORDER BY kind, id
-LIMIT ?3
+LIMIT CAST(?3 AS BIGINT)
 `
 
 type ListObjectsParams struct {

@@ -24,7 +24,7 @@ func (q *Queries) DeleteTombstone(ctx context.Context, arg DeleteTombstoneParams
 }
 
 const getPruneFloor = `-- name: GetPruneFloor :one
-SELECT rev FROM tombstones ORDER BY rev DESC LIMIT 1 OFFSET ?1
+SELECT rev FROM tombstones ORDER BY rev DESC LIMIT 1 OFFSET CAST(?1 AS BIGINT)
 `
 
 // The newest of those beyond the number to keep.
@@ -36,7 +36,7 @@ func (q *Queries) GetPruneFloor(ctx context.Context, keep int64) (int64, error) 
 }
 
 const listTombstones = `-- name: ListTombstones :many
-SELECT kind, id, rev FROM tombstones WHERE rev > ?1 ORDER BY rev LIMIT ?2
+SELECT kind, id, rev FROM tombstones WHERE rev > ?1 ORDER BY rev LIMIT CAST(?2 AS BIGINT)
 `
 
 type ListTombstonesParams struct {
