@@ -8,3 +8,5 @@ require (
 	github.com/hashicorp/golang-lru/v2 v2.0.7
 	golang.org/x/sync v0.24.0
 )
+
+require github.com/google/go-cmp v0.7.0
