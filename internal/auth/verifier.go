@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -83,7 +84,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (cloud.Principal, e
 	if err != nil {
 		return cloud.Principal{}, err
 	}
-	now, sum := v.now(), sha256.Sum256([]byte(token))
+	now, sum := v.now(), digest(token)
 	if e, ok := v.cache.Get(sum); ok && e.keys == keys && !now.Before(e.from) && now.Before(e.to) {
 		return e.principal, nil
 	}
@@ -95,8 +96,17 @@ func (v *Verifier) Verify(ctx context.Context, token string) (cloud.Principal, e
 	return e.principal, nil
 }
 
+// digest is what the cache knows a token by, which is not the token itself.
+func digest(token string) [sha256.Size]byte {
+	var onStack [1024]byte // enough for ours
+	return sha256.Sum256(append(onStack[:0], token...))
+}
+
 // verify does the work that the cache saves.
 func (v *Verifier) verify(ctx context.Context, token string, keys *KeySet, now time.Time) (verified, error) {
+	if strings.ContainsAny(token, "\r\n") { // the base64 decoder would skip them
+		return verified{}, errMalformed
+	}
 	var claims Claims
 	var key Key
 	var keyErr error
@@ -126,6 +136,8 @@ func (v *Verifier) verify(ctx context.Context, token string, keys *KeySet, now t
 	}
 	return verified{principal: p, keys: keys, from: now, to: to}, nil
 }
+
+var errMalformed = cloud.Unauthenticated("the token is not a well-formed JWT")
 
 // keyOf finds the key that the token names, and the set that has it.
 func (v *Verifier) keyOf(ctx context.Context, t *jwt.Token, keys *KeySet, now time.Time) (Key, *KeySet, error) {
@@ -170,7 +182,7 @@ func (c *Claims) principal() (cloud.Principal, error) {
 func refusal(t *jwt.Token, err error) error {
 	switch {
 	case errors.Is(err, jwt.ErrTokenMalformed):
-		return cloud.Unauthenticated("the token is not a well-formed JWT")
+		return errMalformed
 	case t == nil || t.Header["alg"] != RS256:
 		return cloud.Unauthenticated("the token must be signed with %s", RS256)
 	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
