@@ -2,27 +2,33 @@ package infrastructureapi
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/penstock-cloud/penstock/internal/rest"
 )
 
-// New returns the handler of a region's port.
-func New() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		rest.WriteMessage(w, http.StatusOK, "ok")
-	})
-	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
+const (
+	healthPath = "/healthz"
+	basePath   = "/api/v1alpha1"
+)
+
+// New returns the handler of a region's port. Every answer is JSON with a
+// message, as in the Management API.
+func New() http.Handler { return http.HandlerFunc(serve) }
+
+// serve sorts by the path as it was sent: a mux would redirect some to a
+// cleaner one, with a body that is not JSON.
+func serve(w http.ResponseWriter, r *http.Request) {
+	switch path := r.URL.Path; {
+	case path == healthPath && r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
-		rest.WriteMessage(w, http.StatusMethodNotAllowed, "use GET or HEAD on /healthz")
-	})
-	for _, pattern := range []string{"/api/v1alpha1", "/api/v1alpha1/"} {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, _ *http.Request) {
-			rest.WriteMessage(w, http.StatusNotImplemented, "this region does not serve the Infrastructure API yet; list its instances and clusters at the Management API of the global plane")
-		})
+		rest.WriteMessage(w, http.StatusMethodNotAllowed, "use GET or HEAD on "+healthPath)
+	case path == healthPath:
+		rest.WriteMessage(w, http.StatusOK, "ok")
+	case path == basePath || strings.HasPrefix(path, basePath+"/"):
+		rest.WriteMessage(w, http.StatusNotImplemented, "this region does not serve the Infrastructure API yet; "+
+			"its instances and clusters are listed by the Management API of the global plane")
+	default:
+		rest.WriteMessage(w, http.StatusNotFound, "there is nothing at this path; a region serves "+healthPath+" and "+basePath)
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		rest.WriteMessage(w, http.StatusNotFound, "there is nothing at this path; a region serves /healthz and /api/v1alpha1")
-	})
-	return mux
 }

@@ -81,7 +81,12 @@ func (r *Region) Observe(ctx context.Context, batch engine.Batch) error {
 			}
 		}
 		changes, buried = s.changes, s.buried
-		return s.commit(prune)
+		if prune {
+			if err := s.prune(r.keep); err != nil {
+				return err
+			}
+		}
+		return s.commit()
 	})
 	if err != nil {
 		return fmt.Errorf("record a batch of %d observations: %w", batch.Len(), err)
@@ -148,6 +153,7 @@ func encodeReport[R any](kind cloud.ObjectKind, id cloud.ID, report R, parse fun
 type stream struct {
 	w       cloud.RegionWriter
 	id      cloud.RegionIdentity
+	dirty   bool // id differs from what is stored
 	changes int
 	buried  int
 }
@@ -183,19 +189,24 @@ func (s *stream) bury(key cloud.ObjectKey) error {
 
 func (s *stream) next() uint64 {
 	s.id.Seq++
+	s.dirty = true
 	s.changes++
 	return s.id.Seq
 }
 
-func (s *stream) commit(prune bool) error {
-	if prune {
-		floor, err := s.w.PruneTombstones(keepTombstones)
-		if err != nil {
-			return err
-		}
-		s.id.Floor = max(s.id.Floor, floor)
+// prune forgets the oldest tombstones. A plane that is behind the floor needs
+// a snapshot to learn what is gone.
+func (s *stream) prune(keep int) error {
+	floor, err := s.w.PruneTombstones(keep)
+	if floor > s.id.Floor {
+		s.id.Floor = floor
+		s.dirty = true
 	}
-	if s.changes == 0 && !prune {
+	return err
+}
+
+func (s *stream) commit() error {
+	if !s.dirty {
 		return nil
 	}
 	return s.w.SetIdentity(s.id)

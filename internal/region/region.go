@@ -32,6 +32,7 @@ type Region struct {
 	now     func() time.Time
 	after   func(time.Duration) <-chan time.Time
 	changed chan struct{}
+	keep    int // tombstones
 
 	mu       sync.Mutex
 	heard    map[string]time.Time
@@ -49,6 +50,7 @@ func New(c Config) *Region {
 		now:      c.Now,
 		after:    c.After,
 		changed:  make(chan struct{}, 1),
+		keep:     keepTombstones,
 		heard:    make(map[string]time.Time),
 		unpruned: pruneEvery, // look once at every start
 	}
