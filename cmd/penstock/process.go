@@ -2,10 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
+	"syscall"
+	"time"
 
 	"github.com/penstock-cloud/penstock/internal/observe"
 	"github.com/penstock-cloud/penstock/internal/serving"
@@ -17,7 +18,7 @@ type process struct {
 	log     *slog.Logger
 	flush   func()
 	metrics *observe.Metrics
-	ops     *listener // nil where metrics are served nowhere
+	ops     *serving.Server // nil where metrics are served nowhere
 }
 
 func newProcess(ctx context.Context, std streams, f logFlags) (*process, error) {
@@ -37,12 +38,30 @@ func (p *process) serveOps(ctx context.Context) error {
 	if p.ops == nil {
 		return nil
 	}
-	return p.ops.serve(ctx, observe.OpsHandler(p.metrics))
+	return p.ops.Serve(ctx, observe.OpsHandler(p.metrics))
 }
 
 func (p *process) opsURL() string {
 	if p.ops == nil {
 		return "off"
 	}
-	return p.ops.url + "/metrics"
+	return p.ops.URL() + "/metrics"
+}
+
+// listen binds the address that a flag names.
+func (p *process) listen(ctx context.Context, flag, address string, f serverFlags) (*serving.Server, error) {
+	proxies, err := f.proxies()
+	if err != nil {
+		return nil, err
+	}
+	server, err := serving.Listen(ctx, serving.Config{
+		Address: address, TLSCert: f.TLSCert, TLSKey: f.TLSKey, BehindProxy: proxies, Log: p.log, Now: time.Now,
+	})
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s: another process listens on %s already; stop it, or choose another address with %s", flag, address, flag)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return server, nil
 }

@@ -42,13 +42,12 @@ func (c *servePlaneCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	if c.PublicURL != "" {
-		if at.url, err = publicURL(c.PublicURL); err != nil {
-			return err
-		}
+	reached, err := publicURL(c.PublicURL, at.URL())
+	if err != nil {
+		return err
 	}
 	plane, err := openPlane(ctx, planeConfig{
-		database: file, url: at.url, policy: policy, proxies: proxies, log: proc.log, metrics: proc.metrics,
+		database: file, url: reached, policy: policy, proxies: proxies, log: proc.log, metrics: proc.metrics,
 	})
 	if err != nil {
 		return err
@@ -57,14 +56,18 @@ func (c *servePlaneCommand) Run(ctx context.Context, std streams) error {
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return proc.serveOps(ctx) })
-	group.Go(func() error { return at.serve(ctx, plane.handler) })
+	group.Go(func() error { return at.Serve(ctx, plane.handler) })
 	group.Go(func() error { return plane.stayAlive(ctx) })
-	fmt.Fprintf(std.out, "The plane serves %s/api/v1alpha1 from %s; metrics: %s\n", at.url, file, proc.opsURL())
+	fmt.Fprintf(std.out, "The plane serves %s/api/v1alpha1 from %s; metrics: %s\n", reached, file, proc.opsURL())
 	return group.Wait()
 }
 
-// publicURL checks the URL that tokens name as their issuer.
-func publicURL(text string) (string, error) {
+// publicURL checks the URL that tokens name as their issuer; where none is
+// given, it is where the plane listens.
+func publicURL(text, listening string) (string, error) {
+	if text == "" {
+		return listening, nil
+	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return "", fmt.Errorf("--public-url must be a URL such as https://cloud.example.com, without query; got %q", text)

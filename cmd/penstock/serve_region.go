@@ -56,9 +56,9 @@ func (c *serveRegionCommand) Run(ctx context.Context, std streams) error {
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return proc.serveOps(ctx) })
-	group.Go(func() error { return at.serve(ctx, site.handler) })
+	group.Go(func() error { return at.Serve(ctx, site.handler) })
 	group.Go(func() error { return site.run(ctx) })
-	fmt.Fprintf(std.out, "Region %s serves %s and reports to %s; its machines are simulated, none is real.\n", c.Name, at.url, c.Plane)
+	fmt.Fprintf(std.out, "Region %s serves %s and reports to %s; its machines are simulated, none is real.\n", c.Name, at.URL(), c.Plane)
 	return group.Wait()
 }
 

@@ -47,18 +47,18 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 	}
 
 	plane, err := openPlane(ctx, planeConfig{
-		database: dir.planeDatabase(), url: planeAt.url, policy: policy, log: proc.log, metrics: proc.metrics,
+		database: dir.planeDatabase(), url: planeAt.URL(), policy: policy, log: proc.log, metrics: proc.metrics,
 	})
 	if err != nil {
 		return err
 	}
 	defer plane.close()
-	made, err := plane.bootstrap(ctx, dir, regionAt.url)
+	made, err := plane.bootstrap(ctx, dir, regionAt.URL())
 	if err != nil {
 		return err
 	}
 	site, err := openSite(ctx, siteConfig{
-		name: localRegion, database: dir.regionDatabase(), plane: planeAt.url, credential: made.credential,
+		name: localRegion, database: dir.regionDatabase(), plane: planeAt.URL(), credential: made.credential,
 		organizations: []cloud.ID{made.organization.ID}, fleet: c.Fleet, log: proc.log, metrics: proc.metrics,
 	})
 	if err != nil {
@@ -68,13 +68,13 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return proc.serveOps(ctx) })
-	group.Go(func() error { return planeAt.serve(ctx, plane.handler) })
-	group.Go(func() error { return regionAt.serve(ctx, site.handler) })
+	group.Go(func() error { return planeAt.Serve(ctx, plane.handler) })
+	group.Go(func() error { return regionAt.Serve(ctx, site.handler) })
 	group.Go(func() error { return plane.stayAlive(ctx) })
 	group.Go(func() error { return plane.keepAdminToken(ctx, dir) })
 	group.Go(func() error { return site.run(ctx) })
 	plane.awaitReport(ctx, localRegion)
-	greet(std, planeAt.url, regionAt.url, proc.opsURL(), dir)
+	greet(std, planeAt.URL(), regionAt.URL(), proc.opsURL(), dir)
 	return group.Wait()
 }
 
