@@ -1,0 +1,2 @@
+// Package federation is the protocol between the regions and the global plane.
+package federation
