@@ -1,0 +1,159 @@
+-- The global plane's database. The columns keep to TEXT, BIGINT and BOOLEAN, so
+-- that one schema serves every database. Times are microseconds since 1970 UTC;
+-- 0 and '' stand for none.
+
+-- +goose Up
+CREATE TABLE organizations (
+    id               TEXT   NOT NULL PRIMARY KEY,
+    name             TEXT   NOT NULL UNIQUE,
+    display_name     TEXT   NOT NULL,
+    created_at       BIGINT NOT NULL,
+    fleet_revision   BIGINT NOT NULL DEFAULT 0, -- grows when what it runs changes
+    account_revision BIGINT NOT NULL DEFAULT 0  -- grows when its members or invitations change
+);
+
+CREATE TABLE users (
+    id         TEXT   NOT NULL PRIMARY KEY,
+    email      TEXT   NOT NULL,
+    email_key  TEXT   NOT NULL UNIQUE, -- the form in which addresses are compared
+    name       TEXT   NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+CREATE TABLE members (
+    organization_id TEXT   NOT NULL REFERENCES organizations (id),
+    user_id         TEXT   NOT NULL REFERENCES users (id),
+    role            TEXT   NOT NULL,
+    joined_at       BIGINT NOT NULL,
+    PRIMARY KEY (organization_id, user_id)
+);
+-- Read on every request, and so with everything in it.
+CREATE INDEX members_by_user ON members (user_id, organization_id, role);
+
+CREATE TABLE invitations (
+    id              TEXT   NOT NULL PRIMARY KEY,
+    organization_id TEXT   NOT NULL REFERENCES organizations (id),
+    email           TEXT   NOT NULL,
+    email_key       TEXT   NOT NULL,
+    role            TEXT   NOT NULL,
+    invited_by      TEXT   NOT NULL,
+    created_at      BIGINT NOT NULL,
+    expires_at      BIGINT NOT NULL,
+    UNIQUE (organization_id, email_key)
+);
+CREATE INDEX invitations_by_organization ON invitations (organization_id, id);
+
+CREATE TABLE ssh_keys (
+    user_id     TEXT   NOT NULL REFERENCES users (id),
+    name        TEXT   NOT NULL,
+    line        TEXT   NOT NULL,
+    fingerprint TEXT   NOT NULL,
+    created_at  BIGINT NOT NULL,
+    PRIMARY KEY (user_id, name),
+    UNIQUE (user_id, fingerprint)
+);
+
+CREATE TABLE regions (
+    name       TEXT   NOT NULL PRIMARY KEY,
+    url        TEXT   NOT NULL,
+    created_at BIGINT NOT NULL
+);
+
+CREATE TABLE region_credentials (
+    id         TEXT   NOT NULL PRIMARY KEY,
+    region     TEXT   NOT NULL REFERENCES regions (name),
+    hash       TEXT   NOT NULL UNIQUE,
+    created_at BIGINT NOT NULL
+);
+
+-- One row per region, made with it; a heartbeat writes this row and no other.
+CREATE TABLE links (
+    region                TEXT   NOT NULL PRIMARY KEY REFERENCES regions (name),
+    incarnation           TEXT   NOT NULL,
+    epoch                 BIGINT NOT NULL,
+    applied_seq           BIGINT NOT NULL,
+    digest_count          BIGINT NOT NULL,
+    digest_sum            TEXT   NOT NULL,
+    synced_at             BIGINT NOT NULL,
+    sources               TEXT   NOT NULL, -- JSON: when each was heard of last
+    snapshot_id           TEXT   NOT NULL, -- '' while none is under way
+    snapshot_seq          BIGINT NOT NULL,
+    snapshot_next_page    BIGINT NOT NULL,
+    snapshot_digest_count BIGINT NOT NULL,
+    snapshot_digest_sum   TEXT   NOT NULL
+);
+
+-- What regions report. Its organizations and projects need not be known here.
+CREATE TABLE objects (
+    region          TEXT   NOT NULL REFERENCES regions (name),
+    kind            TEXT   NOT NULL,
+    id              TEXT   NOT NULL,
+    incarnation     TEXT   NOT NULL,
+    snapshot_id     TEXT   NOT NULL, -- the snapshot in which it was seen last
+    organization_id TEXT   NOT NULL,
+    project_id      TEXT   NOT NULL,
+    rev             BIGINT NOT NULL,
+    body            TEXT   NOT NULL,
+    state           TEXT   NOT NULL,
+    state_since     BIGINT NOT NULL,
+    updated_at      BIGINT NOT NULL,
+    held            TEXT   NOT NULL, -- why it is not shown; '' if it is
+    PRIMARY KEY (region, kind, id)
+);
+-- An id is shown in the name of one region only.
+CREATE UNIQUE INDEX objects_shown ON objects (kind, id) WHERE held = '';
+CREATE INDEX objects_by_organization ON objects (organization_id, kind, id) WHERE held = '';
+CREATE INDEX objects_by_project ON objects (organization_id, project_id, kind, id) WHERE held = '';
+
+-- What the plane knows of itself: one row, made when the database is.
+CREATE TABLE plane (
+    id              BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    health_revision BIGINT NOT NULL,
+    alive_at        BIGINT NOT NULL,
+    nonce_key       TEXT   NOT NULL -- hexadecimal
+);
+
+CREATE TABLE outages (
+    began_at BIGINT NOT NULL,
+    ended_at BIGINT NOT NULL,
+    PRIMARY KEY (began_at, ended_at)
+);
+
+CREATE TABLE issuers (
+    url      TEXT   NOT NULL PRIMARY KEY,
+    position BIGINT NOT NULL UNIQUE -- the highest is the current one
+);
+
+CREATE TABLE signing_keys (
+    id         TEXT   NOT NULL PRIMARY KEY,
+    pem        TEXT   NOT NULL,
+    created_at BIGINT NOT NULL,
+    retired_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+
+CREATE TABLE outcomes (
+    caller     TEXT   NOT NULL,
+    key        TEXT   NOT NULL,
+    request    TEXT   NOT NULL,
+    result     TEXT   NOT NULL,
+    refusal    TEXT   NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (caller, key)
+);
+CREATE INDEX outcomes_by_age ON outcomes (created_at);
+
+CREATE TABLE audit_entries (
+    id              TEXT   NOT NULL PRIMARY KEY,
+    at              BIGINT NOT NULL,
+    organization_id TEXT   NOT NULL,
+    actor_kind      TEXT   NOT NULL,
+    actor_id        TEXT   NOT NULL,
+    action          TEXT   NOT NULL,
+    target          TEXT   NOT NULL,
+    before          TEXT   NOT NULL,
+    after           TEXT   NOT NULL,
+    request_id      TEXT   NOT NULL,
+    address         TEXT   NOT NULL
+);
+CREATE INDEX audit_entries_by_organization ON audit_entries (organization_id, id);

@@ -1,0 +1,30 @@
+-- A region's database. The columns keep to TEXT, BIGINT and BOOLEAN, so that one
+-- schema serves every database.
+
+-- +goose Up
+
+-- The identity of the stream of changes: one row, made when the database is.
+CREATE TABLE identity (
+    id           BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    incarnation  TEXT   NOT NULL,
+    seq          BIGINT NOT NULL,
+    floor        BIGINT NOT NULL,
+    digest_count BIGINT NOT NULL,
+    digest_sum   TEXT   NOT NULL
+);
+
+-- A change has a seq of its own, so no two objects share a rev.
+CREATE TABLE objects (
+    kind TEXT   NOT NULL,
+    id   TEXT   NOT NULL,
+    rev  BIGINT NOT NULL UNIQUE,
+    body TEXT   NOT NULL,
+    PRIMARY KEY (kind, id)
+);
+
+CREATE TABLE tombstones (
+    kind TEXT   NOT NULL,
+    id   TEXT   NOT NULL,
+    rev  BIGINT NOT NULL UNIQUE,
+    PRIMARY KEY (kind, id)
+);

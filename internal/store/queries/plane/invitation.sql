@@ -1,0 +1,20 @@
+-- name: GetInvitation :one
+SELECT * FROM invitations
+WHERE organization_id = @organization_id AND id = @id AND expires_at > @now;
+
+-- name: ListInvitations :many
+SELECT * FROM invitations
+WHERE organization_id = @organization_id AND id > @after_id AND expires_at > @now
+ORDER BY id
+LIMIT CAST(@max_rows AS BIGINT);
+
+-- name: DeleteExpiredInvitations :exec
+DELETE FROM invitations WHERE organization_id = @organization_id AND expires_at <= @now;
+
+-- name: CreateInvitation :execrows
+INSERT INTO invitations (id, organization_id, email, email_key, role, invited_by, created_at, expires_at)
+VALUES (@id, @organization_id, @email, @email_key, @role, @invited_by, @created_at, @expires_at)
+ON CONFLICT DO NOTHING;
+
+-- name: DeleteInvitation :execrows
+DELETE FROM invitations WHERE organization_id = @organization_id AND id = @id;

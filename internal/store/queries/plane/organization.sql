@@ -1,0 +1,31 @@
+-- name: GetOrganization :one
+SELECT * FROM organizations WHERE id = @id;
+
+-- name: GetOrganizationByName :one
+SELECT * FROM organizations WHERE name = @name;
+
+-- name: GetFirstOrganization :one
+SELECT * FROM organizations ORDER BY created_at, id LIMIT 1;
+
+-- name: ListOrganizationsOf :many
+SELECT o.*
+FROM members m
+JOIN organizations o ON o.id = m.organization_id
+WHERE m.user_id = @user_id AND m.organization_id > @after_id
+ORDER BY m.organization_id
+LIMIT CAST(@max_rows AS BIGINT);
+
+-- name: CreateOrganization :execrows
+INSERT INTO organizations (id, name, display_name, created_at)
+VALUES (@id, @name, @display_name, @created_at)
+ON CONFLICT DO NOTHING;
+
+-- A write that changes nothing holds the row in every database.
+-- name: LockOrganization :execrows
+UPDATE organizations SET id = id WHERE id = @id;
+
+-- name: TouchFleet :exec
+UPDATE organizations SET fleet_revision = fleet_revision + 1 WHERE id = @id;
+
+-- name: TouchAccounts :exec
+UPDATE organizations SET account_revision = account_revision + 1 WHERE id = @id;

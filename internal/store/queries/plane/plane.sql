@@ -1,0 +1,30 @@
+-- name: CreatePlane :exec
+INSERT INTO plane (id, health_revision, alive_at, nonce_key) VALUES (1, 0, 0, @nonce_key)
+ON CONFLICT DO NOTHING;
+
+-- name: GetPlane :one
+SELECT * FROM plane;
+
+-- name: TouchHealth :exec
+UPDATE plane SET health_revision = health_revision + 1;
+
+-- name: MarkAlive :exec
+UPDATE plane SET alive_at = @alive_at;
+
+-- name: ListOutages :many
+SELECT * FROM outages ORDER BY ended_at, began_at;
+
+-- name: CreateOutage :exec
+INSERT INTO outages (began_at, ended_at) VALUES (@began_at, @ended_at)
+ON CONFLICT DO NOTHING;
+
+-- name: DeleteOutagesBefore :exec
+DELETE FROM outages WHERE ended_at < @before;
+
+-- name: ListIssuers :many
+SELECT url FROM issuers ORDER BY position DESC;
+
+-- name: SetIssuer :exec
+INSERT INTO issuers (url, position)
+SELECT CAST(@url AS TEXT), COALESCE(MAX(position), 0) + 1 FROM issuers WHERE true
+ON CONFLICT (url) DO UPDATE SET position = excluded.position;

@@ -1,0 +1,366 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+)
+
+const (
+	// busyTimeout is how long one process waits for another one's transaction.
+	busyTimeout = 5 * time.Second
+	// readConnections bounds how many transactions read at once.
+	readConnections = 8
+	// lockRetry is the interval at which opening tries for the lock.
+	lockRetry = 5 * time.Millisecond
+)
+
+// schema says what a database is for, and what belongs in it.
+type schema[Q any] struct {
+	name          string // for messages
+	applicationID int32  // in the file's header, so that no file is taken for another
+	migrations    fs.FS
+	prepare       func(context.Context, *sql.DB) (Q, error)
+	begin         func(context.Context, Q) error // puts in what each database has from the start
+}
+
+// queries is what sqlc generates for a schema.
+type queries[Q any] interface{ WithTx(*sql.Tx) Q }
+
+// database is one file, and keeps up with what happens to it: while the file is
+// away every use is CodeUnavailable, and when it is back, so is the database.
+type database[Q queries[Q]] struct {
+	path    string
+	schema  schema[Q]
+	opening sync.Mutex
+	current atomic.Pointer[connections[Q]] // nil after Close
+}
+
+// connections are those to one incarnation of the file.
+type connections[Q queries[Q]] struct {
+	file, log   os.FileInfo // the database and its write-ahead log
+	write, read *sql.DB     // one connection, and up to readConnections
+	writing     Q           // prepared on write
+	reading     Q           // prepared on read
+}
+
+// openDatabase opens the file, which it makes if there is none. Its directory
+// must exist.
+func openDatabase[Q queries[Q]](ctx context.Context, path string, s schema[Q]) (*database[Q], error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the %s database: %w", s.name, err)
+	}
+	d := &database[Q]{path: path, schema: s}
+	c, err := d.open(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	d.current.Store(c)
+	return d, nil
+}
+
+// open connects to the file and brings its schema up to date, while no other
+// process does.
+func (d *database[Q]) open(ctx context.Context, create bool) (*connections[Q], error) {
+	lock := flock.New(d.path+".lock", flock.SetPermissions(0o600))
+	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
+		return nil, fmt.Errorf("lock the %s database %s: %w", d.schema.name, d.path, err)
+	}
+	defer lock.Unlock() //nolint:errcheck // closing the file releases it in any case
+
+	if create {
+		if err := createFile(d.path); err != nil {
+			return nil, fmt.Errorf("create the %s database: %w", d.schema.name, err)
+		}
+	}
+	c := &connections[Q]{}
+	if err := d.connect(ctx, c, create); err != nil {
+		c.close()
+		return nil, fmt.Errorf("open the %s database %s: %w", d.schema.name, d.path, err)
+	}
+	return c, nil
+}
+
+// createFile makes an empty file for its owner alone unless there is one. It
+// never opens an existing one, since closing it again would drop the locks
+// that SQLite holds on it in this process.
+func createFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func (d *database[Q]) connect(ctx context.Context, c *connections[Q], create bool) error {
+	var err error
+	if c.file, err = os.Stat(d.path); err != nil {
+		return err
+	}
+	if c.read, err = connect(d.path, readConnections, "query_only(1)"); err != nil {
+		return err
+	}
+	if err := d.identify(ctx, c.read, create); err != nil {
+		return err
+	}
+	if c.write, err = connect(d.path, 1, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+		"journal_size_limit(67108864)", "cache_size(-16384)"); err != nil {
+		return err
+	}
+	if err := d.migrate(ctx, c.write); err != nil {
+		return err
+	}
+	if c.log, err = os.Stat(d.path + "-wal"); err != nil {
+		return err
+	}
+	if c.writing, err = d.schema.prepare(ctx, c.write); err != nil {
+		return err
+	}
+	if c.reading, err = d.schema.prepare(ctx, c.read); err != nil {
+		return err
+	}
+	return transact(ctx, c.write, c.writing, func(q Q) error { return d.schema.begin(ctx, q) })
+}
+
+// connect makes a pool of connections. They open a file that exists, and never
+// make one: an empty database in the place of one that is away would be worse
+// than none.
+func connect(path string, most int, pragmas ...string) (*sql.DB, error) {
+	query := url.Values{
+		"mode":    {"rw"},
+		"_txlock": {"deferred"},
+		"_pragma": append([]string{fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds())}, pragmas...),
+	}
+	if most == 1 {
+		query.Set("_txlock", "immediate")
+	}
+	name := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: query.Encode()}
+	db, err := sql.Open("sqlite", name.String())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(most)
+	db.SetMaxIdleConns(most)
+	return db, nil
+}
+
+// identify refuses a file that is not a database of this schema.
+func (d *database[Q]) identify(ctx context.Context, db *sql.DB, create bool) error {
+	var id int32
+	var tables int
+	row := db.QueryRowContext(ctx, "SELECT a.application_id, (SELECT COUNT(*) FROM sqlite_master) FROM pragma_application_id a")
+	switch err := row.Scan(&id, &tables); {
+	case resultCode(err) == sqlite3.SQLITE_NOTADB:
+		return errors.New("this is not a SQLite database; name another file, or move this one away")
+	case err != nil:
+		return err
+	case id == d.schema.applicationID:
+		return nil
+	case id == 0 && tables == 0 && create:
+		return nil
+	default:
+		return fmt.Errorf("this is a SQLite database, but not a %s database of ours; name another file, or move this one away", d.schema.name)
+	}
+}
+
+// migrate brings the schema up to date, and refuses one from the future.
+func (d *database[Q]) migrate(ctx context.Context, db *sql.DB) error {
+	if _, err := db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", d.schema.applicationID)); err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, d.schema.migrations,
+		goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return err
+	}
+	current, known, err := p.GetVersions(ctx)
+	if err != nil {
+		return err
+	}
+	if current > known {
+		return fmt.Errorf("a newer release wrote it (schema %d; this release knows up to %d); run that release, or restore a backup of this one", current, known)
+	}
+	_, err = p.Up(ctx)
+	return err
+}
+
+// use returns the connections to the file as it is now.
+func (d *database[Q]) use(ctx context.Context) (*connections[Q], error) {
+	c := d.current.Load()
+	if c == nil {
+		return nil, cloud.Unavailable(fmt.Errorf("the %s database %s is closed", d.schema.name, d.path))
+	}
+	same, err := d.holds(c.file, d.path)
+	if err != nil {
+		return nil, cloud.Unavailable(err)
+	}
+	if same {
+		return c, nil
+	}
+	return d.reopen(ctx, c)
+}
+
+func (*database[Q]) holds(known os.FileInfo, path string) (bool, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return false, err
+	}
+	return os.SameFile(info, known), nil
+}
+
+// reopen connects to the file that has taken the place of the one in use.
+func (d *database[Q]) reopen(ctx context.Context, old *connections[Q]) (*connections[Q], error) {
+	d.opening.Lock()
+	defer d.opening.Unlock()
+	if c := d.current.Load(); c != old {
+		return d.use(ctx) // somebody else was faster
+	}
+	// SQLite would play the old file's log into the new one.
+	if stale, err := d.holds(old.log, d.path+"-wal"); err == nil && stale {
+		return nil, cloud.Unavailable(fmt.Errorf("the %s database %s was replaced, but the -wal file beside it is still the old one's; stop this process, put the right -wal file there or none, and start again", d.schema.name, d.path))
+	}
+	c, err := d.open(ctx, false)
+	if err != nil {
+		return nil, cloud.Unavailable(err)
+	}
+	d.current.Store(c)
+	old.close()
+	return c, nil
+}
+
+func (d *database[Q]) inRead(ctx context.Context, fn func(Q) error) error {
+	c, err := d.use(ctx)
+	if err != nil {
+		return err
+	}
+	return d.explain(c, transact(ctx, c.read, c.reading, fn))
+}
+
+func (d *database[Q]) inWrite(ctx context.Context, fn func(Q) error) error {
+	c, err := d.use(ctx)
+	if err != nil {
+		return err
+	}
+	if err := transact(ctx, c.write, c.writing, fn); err != nil {
+		return d.explain(c, err)
+	}
+	// What went to a file that has been removed meanwhile is lost.
+	if same, err := d.holds(c.file, d.path); err != nil || !same {
+		return cloud.Unavailable(fmt.Errorf("the %s database %s went away during a write: %w", d.schema.name, d.path, err))
+	}
+	return nil
+}
+
+// transact runs fn in a transaction, of which nothing remains if fn fails or
+// panics.
+func transact[Q queries[Q]](ctx context.Context, db *sql.DB, q Q, fn func(Q) error) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
+	if err := fn(q.WithTx(tx)); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// explain translates an error of a use of c.
+func (d *database[Q]) explain(c *connections[Q], err error) error {
+	err = translate(err)
+	if err != nil && cloud.CodeOf(err) == "" && d.current.Load() != c {
+		return cloud.Unavailable(err) // closed under the hands of this use
+	}
+	return err
+}
+
+// ping reads the file's header.
+func (d *database[Q]) ping(ctx context.Context) error {
+	c, err := d.use(ctx)
+	if err != nil {
+		return err
+	}
+	var version int64
+	return d.explain(c, c.read.QueryRowContext(ctx, "PRAGMA schema_version").Scan(&version))
+}
+
+// backup writes a copy of one consistent state to a file that does not exist.
+func (d *database[Q]) backup(ctx context.Context, file string) error {
+	c, err := d.use(ctx)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return cloud.Conflict("the file %s exists; name one that does not", file)
+	}
+	if err != nil {
+		return fmt.Errorf("back up the %s database: %w", d.schema.name, err)
+	}
+	defer f.Close()
+	if err := d.copyTo(ctx, file); err != nil {
+		return errors.Join(d.explain(c, err), os.Remove(file))
+	}
+	return f.Sync()
+}
+
+// copyTo fills an empty file, which so keeps its mode. A connection of its own
+// is for that, since those that only read may not and the one that writes is
+// wanted.
+func (d *database[Q]) copyTo(ctx context.Context, file string) error {
+	db, err := connect(d.path, 1)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = db.ExecContext(ctx, "VACUUM INTO ?", file)
+	return err
+}
+
+// Close ends the use of the database; what is under way fails.
+func (d *database[Q]) close() error {
+	d.opening.Lock()
+	defer d.opening.Unlock()
+	return d.current.Swap(nil).close()
+}
+
+func (c *connections[Q]) close() error {
+	if c == nil {
+		return nil
+	}
+	var errs []error
+	for _, db := range []*sql.DB{c.read, c.write} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// resultCode returns SQLite's primary result code, or 0 if err is not SQLite's.
+func resultCode(err error) int {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return 0
+	}
+	return e.Code() & 0xff
+}

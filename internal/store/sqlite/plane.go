@@ -1,0 +1,55 @@
+package sqlite
+
+import (
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite/planedb"
+)
+
+// outageTTL is how long after its end an outage is kept.
+const outageTTL = 7 * 24 * time.Hour
+
+func (r reader) Plane() (cloud.Plane, error) {
+	row, err := r.q.GetPlane(r.ctx)
+	if err != nil {
+		return cloud.Plane{}, translate(err)
+	}
+	key, err := hex.DecodeString(row.NonceKey)
+	if err != nil {
+		return cloud.Plane{}, fmt.Errorf("the nonce key in the database is damaged: %w", err)
+	}
+	rows, err := r.q.ListOutages(r.ctx)
+	outages, err := each(rows, err, func(row planedb.Outage) cloud.Outage {
+		return cloud.Outage{From: instant(row.BeganAt), To: instant(row.EndedAt)}
+	})
+	if err != nil {
+		return cloud.Plane{}, err
+	}
+	issuers, err := r.q.ListIssuers(r.ctx)
+	return cloud.Plane{
+		HealthRevision: row.HealthRevision,
+		AliveAt:        instant(row.AliveAt),
+		Outages:        outages,
+		Issuers:        issuers,
+		NonceKey:       cloud.NewSecret(string(key)),
+	}, translate(err)
+}
+
+func (w writer) TouchHealth() error { return translate(w.q.TouchHealth(w.ctx)) }
+
+func (w writer) MarkAlive(now time.Time) error { return translate(w.q.MarkAlive(w.ctx, micros(now))) }
+
+func (w writer) RecordOutage(o cloud.Outage) error {
+	if err := w.q.DeleteOutagesBefore(w.ctx, micros(o.To.Add(-outageTTL))); err != nil {
+		return translate(err)
+	}
+	return translate(w.q.CreateOutage(w.ctx, planedb.CreateOutageParams{
+		BeganAt: micros(o.From),
+		EndedAt: micros(o.To),
+	}))
+}
+
+func (w writer) SetIssuer(url string) error { return translate(w.q.SetIssuer(w.ctx, url)) }

@@ -1,0 +1,65 @@
+package sqlite
+
+import (
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite/planedb"
+)
+
+func user(row planedb.User) cloud.User {
+	return cloud.User{
+		ID:        cloud.ID(row.ID),
+		Email:     cloud.Email(row.Email),
+		Name:      row.Name,
+		CreatedAt: instant(row.CreatedAt),
+	}
+}
+
+func (r reader) User(id cloud.ID) (cloud.User, error) {
+	row, err := r.q.GetUser(r.ctx, string(id))
+	return user(row), missing(err, "there is no user of that id")
+}
+
+func (r reader) UserByEmail(email cloud.Email) (cloud.User, error) {
+	row, err := r.q.GetUserByEmail(r.ctx, email.Key())
+	return user(row), missing(err, "there is no user with the address %q", string(email))
+}
+
+func (w writer) CreateUser(u cloud.User) error {
+	n, err := w.q.CreateUser(w.ctx, planedb.CreateUserParams{
+		ID:        string(u.ID),
+		Email:     string(u.Email),
+		EmailKey:  u.Email.Key(),
+		Name:      u.Name,
+		CreatedAt: micros(u.CreatedAt),
+	})
+	return changed(n, err, cloud.Conflict("there is a user with the address %q already", string(u.Email)))
+}
+
+// standing gathers the rows of one user.
+func standing(id cloud.ID, rows []planedb.GetStandingRow) (cloud.Standing, error) {
+	if len(rows) == 0 {
+		return cloud.Standing{}, cloud.NotFound("there is no user of that id")
+	}
+	first := rows[0]
+	s := cloud.Standing{
+		User: cloud.User{
+			ID:        id,
+			Email:     cloud.Email(first.Email),
+			Name:      first.Name,
+			CreatedAt: instant(first.CreatedAt),
+		},
+		HealthRevision: first.HealthRevision,
+	}
+	if first.OrganizationID == "" {
+		return s, nil
+	}
+	s.Relations = make([]cloud.Relation, len(rows))
+	for i, row := range rows {
+		s.Relations[i] = cloud.Relation{
+			OrganizationID: cloud.ID(row.OrganizationID),
+			Role:           cloud.Role(row.Role),
+			FleetRevision:  row.FleetRevision,
+		}
+	}
+	return s, nil
+}
