@@ -60,7 +60,8 @@ type Outage struct{ From, To time.Time }
 // Outages are the plane's, oldest first, the last one ending at its last start.
 type Outages []Outage
 
-func (o Outages) lastEnd() time.Time {
+// LastEnd is when the plane started last; zero if it never was down.
+func (o Outages) LastEnd() time.Time {
 	if len(o) == 0 {
 		return time.Time{}
 	}
@@ -104,7 +105,7 @@ func (l *Link) confidence(now time.Time, source string, limits Limits, outages O
 	switch {
 	case !now.Before(gone):
 		return offline, time.Time{}
-	case !now.Before(aged), l.SyncedAt.Before(outages.lastEnd()):
+	case !now.Before(aged), l.SyncedAt.Before(outages.LastEnd()):
 		return stale, gone
 	default:
 		return fresh, aged
@@ -117,8 +118,8 @@ func (l *Link) silence(source string, c confidence, outages Outages) string {
 	switch {
 	case !known:
 		return fmt.Sprintf("no report yet from %s in region %s", source, l.Region)
-	case c == stale && l.SyncedAt.Before(outages.lastEnd()):
-		return fmt.Sprintf("region %s has not reported since the control plane started at %s", l.Region, instant(outages.lastEnd()))
+	case c == stale && l.SyncedAt.Before(outages.LastEnd()):
+		return fmt.Sprintf("region %s has not reported since the control plane started at %s", l.Region, instant(outages.LastEnd()))
 	default:
 		return fmt.Sprintf("no report from %s in region %s since %s", source, l.Region, instant(heard))
 	}
