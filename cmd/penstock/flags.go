@@ -3,8 +3,6 @@ package main
 import (
 	"fmt"
 	"log/slog"
-	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
@@ -34,27 +32,6 @@ type serverFlags struct {
 	TLSCert     string   `name:"tls-cert" type:"path" placeholder:"FILE" help:"Certificate chain in PEM; read again when it changes."`
 	TLSKey      string   `name:"tls-key" type:"path" placeholder:"FILE" help:"Its private key in PEM."`
 	BehindProxy []string `placeholder:"CIDR" help:"Proxies in front that end TLS and may speak for the client's address."`
-}
-
-// proxies are the networks of the proxies that are believed.
-func (f serverFlags) proxies() ([]netip.Prefix, error) {
-	prefixes := make([]netip.Prefix, 0, len(f.BehindProxy))
-	for _, text := range f.BehindProxy {
-		if !strings.Contains(text, "/") {
-			addr, err := netip.ParseAddr(text)
-			if err != nil {
-				return nil, fmt.Errorf("--behind-proxy: %q is neither an address nor a network such as 10.0.0.0/24", text)
-			}
-			prefixes = append(prefixes, netip.PrefixFrom(addr, addr.BitLen()))
-			continue
-		}
-		prefix, err := netip.ParsePrefix(text)
-		if err != nil {
-			return nil, fmt.Errorf("--behind-proxy: %q is neither an address nor a network such as 10.0.0.0/24", text)
-		}
-		prefixes = append(prefixes, prefix)
-	}
-	return prefixes, nil
 }
 
 // healthFlags are the settings of the health computation.

@@ -73,16 +73,13 @@ func (p *plane) assemble(ctx context.Context, c planeConfig) error {
 	if err != nil {
 		return err
 	}
-	reports, err := federation.NewServer(federation.NewPlane(federation.PlaneConfig{
-		Store: p.store, Now: time.Now, NewID: newID, Policy: c.policy, Log: c.log, Jitter: rand.Float64,
+	reports := federation.NewServer(federation.NewPlane(federation.PlaneConfig{
+		Store: p.store, Health: c.policy, Log: c.log, Now: time.Now, NewID: newID, Rand: rand.Float64,
 	}))
-	if err != nil {
-		return err
-	}
 	c.metrics.Register(newLinkCollector(p.control.As(system)))
 
 	mux := http.NewServeMux()
-	mux.Handle("/federation/", observed(c, "federation", reports.Operations(), reports))
+	mux.Handle("/federation/", observed(c, "federation", federation.Operations(), reports))
 	mux.Handle("/", observed(c, "management", management.Operations(), management))
 	p.addWeb(mux, c)
 	p.handler = mux

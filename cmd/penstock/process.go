@@ -50,7 +50,7 @@ func (p *process) opsURL() string {
 
 // listen binds the address that a flag names.
 func (p *process) listen(ctx context.Context, flag, address string, f serverFlags) (*serving.Server, error) {
-	proxies, err := f.proxies()
+	proxies, err := serving.ParseProxies(f.BehindProxy)
 	if err != nil {
 		return nil, err
 	}

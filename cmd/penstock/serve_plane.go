@@ -6,6 +6,8 @@ import (
 	"net/url"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/penstock-cloud/penstock/internal/serving"
 )
 
 type servePlaneCommand struct {
@@ -24,7 +26,7 @@ func (c *servePlaneCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	proxies, err := c.proxies()
+	proxies, err := serving.ParseProxies(c.BehindProxy)
 	if err != nil {
 		return err
 	}

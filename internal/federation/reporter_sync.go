@@ -16,7 +16,6 @@ import (
 // Bounds of a message, which in all has at most 4 MiB.
 const (
 	maxObjects     = 1000
-	maxSources     = 10_000
 	maxSourceBytes = 1 << 20
 	maxDeltaBytes  = 5 << 19 // of objects, beside the sources
 	maxPageBytes   = 7 << 19
