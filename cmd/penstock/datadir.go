@@ -102,7 +102,7 @@ func hold(dir, database string, within func(dataDir) string) (file string, relea
 	if file, err = databaseFile(database); err != nil {
 		return "", nil, err
 	}
-	release, err = lockFile(file+".lock", "--database")
+	release, err = lockFile(file+".serving", "--database") // beside the store's own .lock
 	return file, release, err
 }
 

@@ -18,7 +18,9 @@ type Control struct {
 
 // New returns the use cases on a store. now gives the time, newID fresh UUIDv7s.
 func New(store cloud.Store, now func() time.Time, newID func() cloud.ID, policy cloud.HealthPolicy) *Control {
-	return &Control{store: store, now: now, newID: newID, policy: policy}
+	// What is answered now and what is read later have the same grain.
+	stored := func() time.Time { return now().UTC().Truncate(time.Microsecond) }
+	return &Control{store: store, now: stored, newID: newID, policy: policy}
 }
 
 // Ping reports whether the store can be reached.

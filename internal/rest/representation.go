@@ -31,6 +31,7 @@ func NewRepresentation(value any, link string) (*Representation, error) {
 	if err != nil {
 		return nil, err
 	}
+	body = append(body, '\n') // for whoever reads it in a terminal
 	sum := sha256.Sum256(body)
 	rep := &Representation{body: body, etag: base64.RawURLEncoding.EncodeToString(sum[:18]), link: link}
 	rep.gzip = sync.OnceValue(func() []byte { return compress(body) })

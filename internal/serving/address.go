@@ -20,7 +20,7 @@ func ParseProxies(list []string) ([]netip.Prefix, error) {
 			continue
 		}
 		p, err := netip.ParsePrefix(s)
-		if err != nil {
+		if err != nil || p.Addr().Is4In6() {
 			return nil, cloud.Invalid("--behind-proxy must be addresses or CIDR prefixes such as 10.0.0.7 or 10.0.0.0/8; got %q", s)
 		}
 		prefixes = append(prefixes, p.Masked())

@@ -25,16 +25,13 @@ type certificate struct {
 }
 
 // stamp tells one version of a file from another.
-type stamp struct {
-	modified time.Time
-	size     int64
-}
+type stamp struct{ modified, size int64 }
 
 func loadCertificate(certFile, keyFile string, now func() time.Time, log *slog.Logger) (*certificate, error) {
 	c := &certificate{certFile: certFile, keyFile: keyFile, now: now, log: log, checked: now()}
-	stamps, err := c.stat()
-	if err == nil {
-		err = c.load(stamps)
+	var err error
+	if c.stamps, err = c.stat(); err == nil {
+		err = c.load()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("TLS certificate: %w", err)
@@ -53,11 +50,12 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	}
 	c.checked = now
 	stamps, err := c.stat()
-	if err == nil && stamps == c.stamps {
+	if stamps == c.stamps {
 		return c.pair, nil
 	}
+	c.stamps = stamps // a bad version is noted too, to be complained of only once
 	if err == nil {
-		err = c.load(stamps)
+		err = c.load()
 	}
 	if err != nil {
 		c.log.Warn("the new TLS certificate cannot be used; the old one stays", "error", err)
@@ -68,20 +66,20 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 }
 
 // stat comes before load: if the files change in between, the next stat tells.
-func (c *certificate) stat() (stamps [2]stamp, err error) {
+// Where one is missing both stamps are zero.
+func (c *certificate) stat() ([2]stamp, error) {
+	var stamps [2]stamp
 	for i, file := range []string{c.certFile, c.keyFile} {
 		info, err := os.Stat(file)
 		if err != nil {
-			return stamps, err
+			return [2]stamp{}, err
 		}
-		stamps[i] = stamp{info.ModTime(), info.Size()}
+		stamps[i] = stamp{info.ModTime().UnixNano(), info.Size()}
 	}
 	return stamps, nil
 }
 
-// load reads the pair. A bad one is noted too, to be complained of only once.
-func (c *certificate) load(stamps [2]stamp) error {
-	c.stamps = stamps
+func (c *certificate) load() error {
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
 		return err

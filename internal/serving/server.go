@@ -38,8 +38,7 @@ type Config struct {
 type Server struct {
 	listener net.Listener
 	http     *http.Server
-	log      *slog.Logger
-	secure   bool // net/http sets TLSConfig by itself, so that says nothing
+	secure   bool // with TLS
 	drain    time.Duration
 }
 
@@ -57,14 +56,12 @@ func Listen(ctx context.Context, c Config) (*Server, error) {
 	if c.Address == "" || err != nil {
 		return nil, cloud.Invalid("%q is not an address to listen on; give a host and a port such as 127.0.0.1:8080", c.Address)
 	}
-	secure := c.TLSCert != ""
-	if !secure && !address.IP.IsLoopback() && len(c.BehindProxy) == 0 {
+	s := &Server{secure: c.TLSCert != "", drain: drainTimeout, http: newHTTPServer(c)}
+	if !s.secure && !address.IP.IsLoopback() && len(c.BehindProxy) == 0 {
 		return nil, cloud.Invalid("without TLS, %s would carry tokens in the clear: give --tls-cert and --tls-key, "+
 			"or --behind-proxy with the addresses of the proxy that ends TLS, or listen on 127.0.0.1", c.Address)
 	}
-
-	s := &Server{log: c.Log, drain: drainTimeout, secure: secure, http: newHTTPServer(c)}
-	if secure {
+	if s.secure {
 		cert, err := loadCertificate(c.TLSCert, c.TLSKey, c.Now, c.Log)
 		if err != nil {
 			return nil, err
@@ -113,8 +110,9 @@ func (s *Server) URL() string {
 // served; the end of Serve's context is the way to end one that is.
 func (s *Server) Close() error { return s.listener.Close() }
 
-// Serve answers with the handler until the context ends, and then lets the requests under way
-// finish, for at most ten seconds. It returns nil after a clean end.
+// Serve answers with the handler until the context ends, and then lets the
+// requests under way finish, for at most ten seconds. It returns nil after a
+// clean end.
 func (s *Server) Serve(ctx context.Context, handler http.Handler) error {
 	s.http.Handler = handler
 	failed := make(chan error, 1)
