@@ -120,8 +120,10 @@ func greet(std streams, plane, region, ops string, dir dataDir) {
 	token := dir.adminToken()
 	fmt.Fprintf(std.out, `Penstock is up.
 
-  Management API   %s/api/v1alpha1   (to read: %s/docs/)
-  region "local"   %s   simulated: nothing there is a real machine
+  Management API   %s/api/v1alpha1
+  documentation    %s/docs/
+  region "local"   %s
+                   simulated: nothing there is a real machine
   metrics          %s
   admin's token    %s
   data             %s
