@@ -66,8 +66,9 @@ func (r *Reporter) afterFailure(err error) time.Duration {
 	case isNotFound(err) && r.state == ReporterSnapshot:
 		return pause // it was abandoned; the next one begins
 	case isFenced(err):
-		// The daemon that has the higher epoch may be this one, through a hello
-		// that was given up and arrived after all. Asked once, and not again.
+		// Who has the higher epoch may be nobody: a hello that was given up, by
+		// this daemon or one that is gone, arrived after all. A daemon that lives
+		// is told apart by its coming back, since this one does so only once.
 		r.helloDoubt = time.Time{}
 		r.state = ReporterConnecting
 		return pause
