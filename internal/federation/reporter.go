@@ -153,7 +153,7 @@ func (r *Reporter) Run(ctx context.Context) error {
 			r.log.ErrorContext(ctx, ErrFenced.Error(), "epoch", r.epoch)
 			return ErrFenced
 		}
-		pause := r.afterFailure(err)
+		pause := r.afterFailure(ctx, err)
 		r.publish(err)
 		r.log.WarnContext(ctx, "reporting to the plane failed and is tried again",
 			"error", err, "state", r.state, "failures", r.failures, "pause", pause)
@@ -254,9 +254,9 @@ func (r *Reporter) sleep(ctx context.Context, d time.Duration) error {
 }
 
 // accepted notes that the plane took a message in.
-func (r *Reporter) accepted() {
+func (r *Reporter) accepted(ctx context.Context) {
 	if r.failures > 0 {
-		r.log.Info("the plane accepts reports again", "failures", r.failures)
+		r.log.InfoContext(ctx, "the plane accepts reports again", "failures", r.failures)
 	}
 	r.failures = 0
 }

@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -56,7 +57,7 @@ func isNotFound(err error) bool {
 }
 
 // afterFailure decides where to go on after an error, and how long to pause.
-func (r *Reporter) afterFailure(err error) time.Duration {
+func (r *Reporter) afterFailure(ctx context.Context, err error) time.Duration {
 	pause := r.backoff(r.failures, err)
 	r.failures++
 	var refused *refusal
@@ -73,7 +74,7 @@ func (r *Reporter) afterFailure(err error) time.Duration {
 		r.state = ReporterConnecting
 		return pause
 	case refused.status == http.StatusUnauthorized:
-		r.log.Error("the plane does not know this region's credential; give the region the one that " +
+		r.log.ErrorContext(ctx, "the plane does not know this region's credential; give the region the one that "+
 			"`penstock admin region create` printed, or one made anew, and start it again")
 		return r.slow()
 	}
