@@ -12,7 +12,10 @@ require (
 	golang.org/x/crypto v0.58.0
 )
 
-require github.com/vearutop/statigz v1.4.0 // indirect
+require (
+	github.com/google/go-cmp v0.7.0 // indirect
+	github.com/vearutop/statigz v1.4.0 // indirect
+)
 
 require (
 	github.com/apapsch/go-jsonmerge/v2 v2.0.0 // indirect
