@@ -30,11 +30,14 @@ var examples = map[string]example{
 	"DeleteInvitation":  {http.MethodDelete, "/invitations/" + pendingInvitation, ""},
 }
 
-// walkers are the callers of the walk, in the order of the table's columns.
-var walkers = []struct {
+// caller is somebody with the headers that they send.
+type caller struct {
 	who     string
 	headers []string
-}{
+}
+
+// walkers are the callers of the walk, in the order of the table's columns.
+var walkers = []caller{
 	{who: anonymous},
 	{who: badToken},
 	{who: viewer},
