@@ -12,7 +12,7 @@ import (
 // the first check to fail is the one that answers.
 func TestOrderOfChecks(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t).withoutNetwork()
 	member, badOrg, otherOrg := "/members/"+string(userIDs[guest]), []string{"X-ORG-ID", "acme"}, []string{"X-ORG-ID", acme}
 	huge := `{"role":"` + strings.Repeat("x", 2<<20) + `"}`
 	for _, c := range []struct {

@@ -22,9 +22,8 @@ const MaxBody = 1 << 20
 // and bounds its body to limit bytes.
 func (d *Document) Validate(errs Errors, limit int64) Middleware {
 	options := &openapi3filter.Options{
-		AuthenticationFunc:         openapi3filter.NoopAuthenticationFunc, // done before, outside
-		ExcludeReadOnlyValidations: true,                                  // read-only fields in a request are ignored
-		KeepValidatedValue:         true,                                  // what is bound is what was validated, not "Role" for "role"
+		ExcludeReadOnlyValidations: true, // read-only fields in a request are ignored
+		KeepValidatedValue:         true, // what is bound is what was validated, not "Role" for "role"
 	}
 	return func(op Operation, next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
