@@ -66,21 +66,24 @@ func (p *plane) assemble(ctx context.Context, c planeConfig) error {
 	if err := p.issuer.EnsureKey(ctx); err != nil {
 		return err
 	}
+	address := func(r *http.Request) string { return serving.ClientAddress(r, c.proxies) }
 	management, err := managementapi.NewServer(managementapi.Config{
-		Control: p.control, Verifier: auth.NewVerifier(p.issuer, time.Now), Log: c.log, Now: time.Now,
-		ClientAddress: func(r *http.Request) string { return serving.ClientAddress(r, c.proxies) },
+		Control: p.control, Verifier: auth.NewVerifier(p.issuer, time.Now), Log: c.log, Now: time.Now, ClientAddress: address,
 	})
 	if err != nil {
 		return err
 	}
-	reports := federation.NewServer(federation.NewPlane(federation.PlaneConfig{
+	reports, err := federation.NewServer(federation.ServerConfig{Log: c.log, ClientAddress: address, Plane: federation.NewPlane(federation.PlaneConfig{
 		Store: p.store, Health: c.policy, Log: c.log, Now: time.Now, NewID: newID, Rand: rand.Float64,
-	}))
+	})})
+	if err != nil {
+		return err
+	}
 	c.metrics.Register(newLinkCollector(p.control.As(system)))
 
 	mux := http.NewServeMux()
 	// Regions sync all day long; their requests would bury everybody else's.
-	mux.Handle("/federation/", observed(c, slog.LevelDebug, "federation", federation.Operations(), reports))
+	mux.Handle("/federation/", observed(c, slog.LevelDebug, "federation", reports.Operations(), reports))
 	mux.Handle("/", observed(c, slog.LevelInfo, "management", management.Operations(), management))
 	p.addWeb(mux, c)
 	p.handler = mux

@@ -3,7 +3,6 @@ package managementapi
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/rest"
@@ -60,9 +59,9 @@ func (s *Server) admit(op rest.Operation, next http.Handler) http.Handler {
 }
 
 func (s *Server) identify(w http.ResponseWriter, r *http.Request, action cloud.Action) (cloud.Caller, error) {
-	token, err := bearerToken(r)
-	if err != nil {
-		return cloud.Caller{}, err
+	token := rest.BearerToken(r)
+	if token == "" {
+		return cloud.Caller{}, cloud.Unauthenticated("send a token with the header Authorization: Bearer <token>")
 	}
 	principal, err := s.Verifier.Verify(r.Context(), token)
 	if err != nil {
@@ -71,13 +70,4 @@ func (s *Server) identify(w http.ResponseWriter, r *http.Request, action cloud.A
 	caller, err := s.Control.Admit(r.Context(), principal, action, r.Header.Get("X-ORG-ID"))
 	caller.Origin = cloud.Origin{RequestID: rest.RequestID(w), Address: s.ClientAddress(r)}
 	return caller, err
-}
-
-// bearerToken takes the token from the Authorization header (RFC 6750, 2.1).
-func bearerToken(r *http.Request) (string, error) {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return "", cloud.Unauthenticated("send a token with the header Authorization: Bearer <token>")
-	}
-	return strings.TrimSpace(token), nil
 }

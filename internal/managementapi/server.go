@@ -68,13 +68,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.Se
 
 // Operations names the operations that are served, by mux pattern, for
 // metrics and logs.
-func (s *Server) Operations() map[string]string {
-	names := map[string]string{}
-	for pattern, op := range s.router.Routed() {
-		names[pattern] = op.ID
-	}
-	return names
-}
+func (s *Server) Operations() map[string]string { return s.router.OperationIDs() }
 
 // refuseParameter answers what the generated code could not bind. Validation
 // against the document comes first and says it better; this is the net below.

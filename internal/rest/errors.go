@@ -25,7 +25,10 @@ var statuses = map[cloud.Code]int{
 
 // Errors answers failed requests. It is the one place that decides what a
 // caller gets to read of an error.
-type Errors struct{ Log *slog.Logger }
+type Errors struct {
+	Log  *slog.Logger
+	Body func(err error, message string) any // nil means {"message": …}
+}
 
 // statusCallerGone stands in logs and metrics for a request whose caller hung
 // up; nobody reads the answer. It is what nginx calls it.
@@ -52,6 +55,10 @@ func (e Errors) Write(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", challenge(r))
 	}
+	if e.Body != nil {
+		WriteJSON(w, status, e.Body(err, refusal.Message))
+		return
+	}
 	WriteMessage(w, status, refusal.Message)
 }
 
@@ -71,8 +78,7 @@ func hungUp(r *http.Request) bool { return errors.Is(r.Context().Err(), context.
 
 // challenge names an error only where there was a token (RFC 6750, 3.1).
 func challenge(r *http.Request) string {
-	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
+	if BearerToken(r) == "" {
 		return `Bearer realm="penstock"`
 	}
 	return `Bearer realm="penstock", error="invalid_token"`
@@ -108,16 +114,28 @@ func refusalIn(err error) *cloud.Error {
 
 // WriteMessage answers with {"message": …}, the body of every refusal.
 func WriteMessage(w http.ResponseWriter, status int, message string) {
+	WriteJSON(w, status, struct {
+		Message string `json:"message"`
+	}{message})
+}
+
+// WriteJSON answers with a value that is not to be kept. The value must be one
+// that encodes.
+func WriteJSON(w http.ResponseWriter, status int, value any) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	body, err := json.Marshal(struct {
-		Message string `json:"message"`
-	}{message})
-	if err != nil {
-		return // a string always marshals
+	_ = json.NewEncoder(w).Encode(value) // the caller may be gone; there is nobody else to tell
+}
+
+// BearerToken takes the token from the Authorization header (RFC 6750, 2.1);
+// "" if there is none.
+func BearerToken(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
 	}
-	_, _ = w.Write(append(body, '\n')) // the caller may be gone; there is nobody else to tell
+	return strings.TrimSpace(token)
 }

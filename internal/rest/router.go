@@ -7,6 +7,8 @@ import (
 	"path"
 )
 
+const noSuchPath = "no such path; see /docs for those there are"
+
 // Middleware wraps the handler of one operation.
 type Middleware func(op Operation, next http.Handler) http.Handler
 
@@ -45,12 +47,22 @@ func (rt *Router) HandleFunc(pattern string, handler func(http.ResponseWriter, *
 // Routed returns the operations that have a handler, by pattern.
 func (rt *Router) Routed() map[string]Operation { return rt.routed }
 
+// OperationIDs names the operations that have a handler, by pattern, for
+// metrics and logs.
+func (rt *Router) OperationIDs() map[string]string {
+	ids := make(map[string]string, len(rt.routed))
+	for pattern, op := range rt.routed {
+		ids[pattern] = op.ID
+	}
+	return ids
+}
+
 // ServeHTTP implements http.Handler.
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if path.Clean(r.URL.Path) != r.URL.Path {
 		// The mux would redirect; an API answers instead.
-		WriteMessage(w, http.StatusNotFound, "no such path; see /docs for those there are")
+		WriteMessage(w, http.StatusNotFound, noSuchPath)
 		return
 	}
 	if h, pattern := rt.mux.Handler(r); pattern == "" {
@@ -70,5 +82,5 @@ func refuse(w http.ResponseWriter, r *http.Request, h http.Handler) {
 		WriteMessage(w, http.StatusMethodNotAllowed, r.Method+" is not possible here; use "+allow)
 		return
 	}
-	WriteMessage(w, http.StatusNotFound, "no such path; see /docs for those there are")
+	WriteMessage(w, http.StatusNotFound, noSuchPath)
 }
