@@ -1,0 +1,103 @@
+package federation
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+)
+
+// copyChange is what one message changes in the plane's copy of a region,
+// worked out before it is written.
+type copyChange struct {
+	put     []cloud.StoredObject
+	removed []cloud.Object // what was there before, in the place of put or deleted
+	held    []cloud.ObjectKey
+	touched map[cloud.ID]struct{} // organizations whose lists look different
+}
+
+func (c *copyChange) touch(o cloud.StoredObject) {
+	if o.Held == "" { // nobody sees the others
+		c.touched[o.OrganizationID] = struct{}{}
+	}
+}
+
+// organizations lists those whose lists look different, in their order.
+func (c *copyChange) organizations() []cloud.ID {
+	return slices.Sorted(maps.Keys(c.touched))
+}
+
+// newState works out what upserts and tombstones make of the copy.
+//
+// In a snapshot an object that reads as before is unchanged, whatever its rev:
+// a snapshot says what there is and not what happened, and revs of different
+// incarnations do not compare. So a region that renews its incarnation moves
+// nobody's updated_at.
+func newState(r cloud.Reader, region string, now time.Time, upserts []upsert, tombstones []cloud.ObjectKey, snapshot bool) (copyChange, error) {
+	c := copyChange{touched: make(map[cloud.ID]struct{})}
+	keys := slices.Clone(tombstones)
+	for _, u := range upserts {
+		keys = append(keys, u.ObjectKey)
+	}
+	stored, err := r.StoredObjects(region, keys)
+	if err != nil {
+		return c, err
+	}
+	for _, key := range tombstones {
+		if old, ok := stored[key]; ok {
+			c.removed = append(c.removed, old.Object)
+			c.touch(old)
+		}
+	}
+	for _, u := range upserts {
+		o := cloud.StoredObject{
+			Object:         u.Object,
+			Region:         region,
+			OrganizationID: u.organization,
+			ProjectID:      u.project,
+			State:          u.state,
+			StateSince:     now,
+			UpdatedAt:      now,
+		}
+		old, known := stored[u.ObjectKey]
+		if !known || old.Held != "" {
+			if o.Held, err = hold(r, region, u.ObjectKey); err != nil {
+				return c, err
+			}
+		}
+		if o.Held != "" && old.Held == "" {
+			c.held = append(c.held, u.ObjectKey)
+		}
+		if known {
+			c.removed = append(c.removed, old.Object)
+			if old.State == o.State {
+				o.StateSince = old.StateSince
+			}
+		}
+		if snapshot && known && bytes.Equal(old.Body, o.Body) {
+			o.UpdatedAt = old.UpdatedAt
+			if old.Held != o.Held {
+				c.touch(o)
+			}
+		} else {
+			if known {
+				c.touch(old) // it may have been another organization's
+			}
+			c.touch(o)
+		}
+		c.put = append(c.put, o)
+	}
+	return c, nil
+}
+
+// hold says why an object that the region does not show is to be kept aside,
+// if it is: an id belongs to the region that reported it first.
+func hold(r cloud.Reader, region string, key cloud.ObjectKey) (cloud.HeldReason, error) {
+	owner, err := r.Owner(key)
+	if err != nil || owner == "" || owner == region {
+		return "", err
+	}
+	return cloud.HeldForeignID, nil
+}
