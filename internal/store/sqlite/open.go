@@ -321,6 +321,10 @@ func (d *database[Q]) backup(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
+	file, err = filepath.Abs(file) // which no URI looks like
+	if err != nil {
+		return fmt.Errorf("back up the %s database: %w", d.schema.name, err)
+	}
 	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return cloud.Conflict("the file %s exists; name one that does not", file)
@@ -348,7 +352,7 @@ func (d *database[Q]) copyTo(ctx context.Context, file string) error {
 	return err
 }
 
-// Close ends the use of the database; what is under way fails.
+// close ends the use of the database; what begins afterwards is CodeUnavailable.
 func (d *database[Q]) close() error {
 	d.opening.Lock()
 	defer d.opening.Unlock()

@@ -48,7 +48,8 @@ func OpenPlane(ctx context.Context, path string) (*Plane, error) {
 	return &Plane{db}, nil
 }
 
-// Read implements cloud.Store.
+// Read implements cloud.Store. fn must not call the store itself, since all its
+// connections may be taken by others that do the same; nor in Write.
 func (p *Plane) Read(ctx context.Context, fn func(cloud.Reader) error) error {
 	return p.db.inRead(ctx, func(q *planedb.Queries) error { return fn(reader{ctx, q}) })
 }

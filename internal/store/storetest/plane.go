@@ -13,7 +13,8 @@ func testPlane(t *testing.T, open func() cloud.Store) {
 	if n := len(made.NonceKey.Reveal()); n != 32 {
 		t.Errorf("the nonce key has %d bytes; want 32", n)
 	}
-	equal(t, "a new plane", made, cloud.Plane{NonceKey: made.NonceKey, Outages: made.Outages, Issuers: made.Issuers})
+	equal(t, "the mark of a new plane", made.AliveAt, time.Time{})
+	equal(t, "the sum of all else in it", made.HealthRevision+int64(len(made.Outages)+len(made.Issuers)), int64(0))
 
 	write(t, s, func(w cloud.Writer) error { return first(w.MarkAlive(now), w.TouchHealth()) })
 	write(t, s, cloud.Writer.TouchHealth)

@@ -16,6 +16,12 @@ func testRegions(t *testing.T, open func() cloud.Store) {
 		return w.CreateRegion(cloud.Region{Name: "west-1", URL: "https://example.com", CreatedAt: now})
 	})
 	equal(t, "the region after a second try", read(t, s, func(r cloud.Reader) (cloud.Region, error) { return r.Region(west.Name) }), west)
+
+	moved := west
+	moved.URL = "https://elsewhere.example.com"
+	write(t, s, func(w cloud.Writer) error { return w.SetRegionURL(moved.Name, moved.URL) })
+	pagedIn(t, s, "the regions after one moved", []cloud.Region{east, moved}, func(r cloud.Region) string { return r.Name }, cloud.Reader.Regions)
+	refused(t, s, cloud.CodeNotFound, "north-1", func(w cloud.Writer) error { return w.SetRegionURL("north-1", moved.URL) })
 }
 
 func testRegionCredentials(t *testing.T, open func() cloud.Store) {

@@ -122,6 +122,8 @@ func testRegionObjects(t *testing.T, open func() cloud.RegionStore) {
 	i1.Rev, i1.Body = 5, []byte(`{"b":"changed"}`)
 	change(t, s, func(w cloud.RegionWriter) error { return w.PutObject(i1) })
 	equal(t, "the object after a change", see(t, s, get(i1.ObjectKey)), i1)
+	change(t, s, func(w cloud.RegionWriter) error { return w.PutObject(i1) })
+	equal(t, "the object after no change", see(t, s, get(i1.ObjectKey)), i1)
 	err = s.Write(t.Context(), func(w cloud.RegionWriter) error {
 		return w.PutObject(object(cloud.KindInstance, 3, math.MaxInt64+1, "{}"))
 	})
