@@ -53,8 +53,9 @@ const (
 	// digestEvery is how often the plane is asked to compare its copy.
 	digestEvery = 5 * time.Minute
 	// minPace and maxPace bound what the plane may ask for as the time to the
-	// next heartbeat.
-	minPace, maxPace = time.Second, 10 * time.Minute
+	// next heartbeat. It asks for little when it needs a second one to know how
+	// old the first was.
+	minPace, maxPace = 100 * time.Millisecond, 10 * time.Minute
 	// doubtLasts is how long a hello without an answer, of this daemon or of
 	// one before it, may still be under way.
 	doubtLasts = 5 * time.Minute
@@ -92,19 +93,20 @@ type Reporter struct {
 	jitter func() float64
 
 	// Owned by Run.
-	state      ReporterState
-	epoch      uint64
-	nonce      string
-	applied    uint64    // the last seq that the plane is known to have
-	due        time.Time // when to sync though nothing has changed
-	digestDue  time.Time // when to have the copies compared again
-	backlog    bool      // there is more to send at once
-	unanswered bool      // changes went out and it is not known whether they arrived
-	helloDoubt time.Time // until when an older hello may still reach the plane
-	renewed    bool      // the last hello was answered with renew
-	mismatches int       // snapshots in a row that did not match
-	failures   int       // errors since the plane last accepted something
-	refusedAt  time.Time // when the plane last refused what we sent
+	state       ReporterState
+	incarnation cloud.ID // that the last hello was for
+	epoch       uint64
+	nonce       string
+	applied     uint64    // the last seq that the plane is known to have
+	due         time.Time // when to sync though nothing has changed
+	digestDue   time.Time // when to have the copies compared again
+	backlog     bool      // there is more to send at once
+	unanswered  bool      // changes went out and it is not known whether they arrived
+	helloDoubt  time.Time // until when an older hello may still reach the plane
+	renewed     bool      // the last hello was answered with renew
+	mismatches  int       // snapshots in a row that did not match
+	failures    int       // errors since the plane last accepted something
+	refusedAt   time.Time // when the plane last refused what we sent
 
 	mu     sync.Mutex
 	status ReporterStatus
@@ -197,6 +199,7 @@ func (r *Reporter) hello(ctx context.Context) error {
 		}
 		return fmt.Errorf("hello: %w", err)
 	}
+	r.incarnation = id.Incarnation
 	r.epoch, r.nonce, r.applied = welcome.Epoch, welcome.Nonce, welcome.AppliedSeq
 	r.due, r.digestDue = r.now(), r.now()
 	r.unanswered, r.backlog = false, true

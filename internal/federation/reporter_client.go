@@ -16,7 +16,6 @@ import (
 )
 
 const (
-	basePath = "/federation/v1alpha1"
 	// requestTimeout bounds a message with its answer.
 	requestTimeout = 30 * time.Second
 	// maxAnswer bounds the body of an answer, in bytes; all are small.
@@ -71,7 +70,7 @@ func planeURL(plane string, plaintext bool) (string, error) {
 	if u.Scheme == "http" && !plaintext && !isLoopback(u.Hostname()) {
 		return "", cloud.Invalid("the plane's URL must begin with https://, since the region's credential would travel to %s in the clear", u.Host)
 	}
-	return strings.TrimRight(u.String(), "/") + basePath, nil
+	return strings.TrimRight(u.String(), "/") + BasePath, nil
 }
 
 func isLoopback(host string) bool {

@@ -76,7 +76,7 @@ func (r *Reporter) sendSnapshot(ctx context.Context, tx cloud.RegionReader, id c
 	var sent cloud.Digest
 	var after cloud.ObjectKey
 	for number := 0; ; number++ {
-		objects, err := tx.Objects(after, maxObjects)
+		objects, err := tx.Objects(after, maxBatch)
 		if err != nil {
 			return fmt.Errorf("read the objects after %s %s: %w", after.Kind, after.ID, err)
 		}

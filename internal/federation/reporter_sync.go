@@ -13,16 +13,14 @@ import (
 	"github.com/penstock-cloud/penstock/internal/federation/wire"
 )
 
-// Bounds of a message, which in all has at most 4 MiB.
+// How a message is filled, which in all has at most MaxMessage bytes.
 const (
-	maxObjects     = 1000
 	maxSourceBytes = 1 << 20
-	maxDeltaBytes  = 5 << 19 // of objects, beside the sources
+	maxDeltaBytes  = 2 << 20 // of changes, beside the sources
 	maxPageBytes   = 7 << 19
 	// envelope is over what an object takes beside its body, and a source
 	// beside its name.
 	envelope = 160
-	maxAge   = 365 * 24 * time.Hour
 )
 
 // sync sends the next changes, or a heartbeat.
@@ -81,6 +79,8 @@ func (r *Reporter) delta(ctx context.Context) (message wire.SyncRequest, seq uin
 		return message, 0, fmt.Errorf("read the region's changes after %d: %w", r.applied, err)
 	}
 	switch {
+	case id.Incarnation != r.incarnation:
+		r.state = ReporterConnecting
 	case r.applied > id.Seq:
 		r.state = ReporterConnecting
 		return message, 0, fmt.Errorf("the plane has applied changes up to %d, but this region's database has only %d", r.applied, id.Seq)
@@ -110,7 +110,7 @@ func (r *Reporter) heartbeat(ctx context.Context, seq uint64) (wire.SyncAnswer, 
 func (r *Reporter) message(from uint64, c changes) wire.SyncRequest {
 	return wire.SyncRequest{
 		Epoch: r.epoch, Nonce: r.nonce, From: from, To: c.to,
-		Sources:    toWireSources(r.origin.Sources()),
+		Sources:    toWireSources(r.origin.Sources(), c.sources),
 		Upserts:    orEmpty(c.upserts),
 		Tombstones: orEmpty(c.tombstones),
 	}
@@ -131,17 +131,18 @@ type changes struct {
 	to         uint64
 	upserts    []wire.Object
 	tombstones []wire.Tombstone
+	sources    map[string]bool // that vouch for the upserts
 }
 
 // readChanges reads the changes after a seq, as many as fit into a message.
 // seq is what the region is at.
 func readChanges(tx cloud.RegionReader, after, seq uint64) (changes, error) {
-	objects, tombstones, err := tx.Changes(after, maxObjects)
+	objects, tombstones, err := tx.Changes(after, maxBatch)
 	if err != nil {
 		return changes{}, err
 	}
-	c := changes{to: after}
-	all := len(objects)+len(tombstones) < maxObjects
+	c := changes{to: after, sources: make(map[string]bool)}
+	all := len(objects)+len(tombstones) < maxBatch
 	for size := envelope; len(objects)+len(tombstones) > 0; size += envelope {
 		if len(tombstones) == 0 || len(objects) > 0 && objects[0].Rev < tombstones[0].Rev {
 			if size += len(objects[0].Body); size > maxDeltaBytes {
@@ -149,6 +150,7 @@ func readChanges(tx cloud.RegionReader, after, seq uint64) (changes, error) {
 			}
 			c.to = objects[0].Rev
 			c.upserts = append(c.upserts, toWireObject(objects[0]))
+			c.sources[sourceOf(objects[0])] = true
 			objects = objects[1:]
 		} else {
 			c.to = tombstones[0].Rev
@@ -162,21 +164,48 @@ func readChanges(tx cloud.RegionReader, after, seq uint64) (changes, error) {
 	return c, nil
 }
 
-// toWireSources lists the sources, those heard last first, as many as fit.
-func toWireSources(ages map[string]time.Duration) []wire.Source {
-	names := slices.SortedFunc(maps.Keys(ages), func(a, b string) int {
-		return cmp.Or(cmp.Compare(ages[a], ages[b]), cmp.Compare(a, b))
+// sourceOf reads who vouches for an object; "" if its body does not say.
+func sourceOf(o cloud.Object) string {
+	var report struct {
+		Source string `json:"source"`
+	}
+	_ = json.Unmarshal(o.Body, &report) // it was checked when it was recorded
+	return report.Source
+}
+
+// toWireSources lists the sources, as many as fit: first those that are needed
+// since the message has objects of theirs, then those heard last. One that is
+// needed and was not heard since this process started is told with the
+// greatest age, for nothing less is known of it.
+func toWireSources(ages map[string]time.Duration, needed map[string]bool) []wire.Source {
+	age := func(name string) time.Duration {
+		if age, heard := ages[name]; heard {
+			return min(age, maxSourceAge)
+		}
+		return maxSourceAge
+	}
+	names := slices.Collect(maps.Keys(ages))
+	for name := range needed {
+		if _, heard := ages[name]; !heard && name != "" {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if needed[a] != needed[b] {
+			return map[bool]int{true: -1, false: 1}[needed[a]]
+		}
+		return cmp.Or(cmp.Compare(age(a), age(b)), cmp.Compare(a, b))
 	})
 	sources := make([]wire.Source, 0, min(len(names), maxSources))
 	size := 0
 	for _, name := range names[:cap(sources)] {
 		quoted, err := json.Marshal(name)
-		if size += len(quoted) + envelope; err != nil || size > maxSourceBytes {
+		if size += len(quoted) + envelope; err != nil || size > maxSourceBytes && !needed[name] {
 			break
 		}
 		// Rounded up: an age is never told as less than it is.
-		age := (min(ages[name], maxAge) + time.Millisecond - 1).Milliseconds()
-		sources = append(sources, wire.Source{Name: name, AgeMs: min(age, maxAge.Milliseconds())})
+		ms := (age(name) + time.Millisecond - 1).Milliseconds()
+		sources = append(sources, wire.Source{Name: name, AgeMs: min(ms, maxSourceAge.Milliseconds())})
 	}
 	return sources
 }

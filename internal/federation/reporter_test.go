@@ -51,17 +51,18 @@ type world struct {
 	jitter  func() float64
 	ids     int
 
-	reporter *federation.Reporter
-	cancel   context.CancelFunc
-	ended    chan struct{} // closed when Run has returned
-	err      error         // what it returned
+	credential cloud.Secret
+	reporter   *federation.Reporter
+	cancel     context.CancelFunc
+	ended      chan struct{} // closed when Run has returned
+	err        error         // what it returned
 }
 
 // inBubble runs a story that begins with a region of nothing.
 func inBubble(t *testing.T, story func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, dir: t.TempDir(), plane: newFakePlane(t), jitter: func() float64 { return 0.5 }}
+		w := &world{t: t, dir: t.TempDir(), plane: newFakePlane(t), jitter: func() float64 { return 0.5 }, credential: cloud.NewSecret(credential)}
 		w.network = &network{}
 		w.network.serve(w.plane.handler())
 		w.open("region.db")
@@ -73,7 +74,7 @@ func inBubble(t *testing.T, story func(t *testing.T, w *world)) {
 			if t.Failed() {
 				t.Logf("the log:\n%s", w.log.String())
 			}
-			if strings.Contains(w.log.String(), credential) {
+			if strings.Contains(w.log.String(), w.credential.Reveal()) {
 				t.Error("the credential is in the log")
 			}
 		}()
@@ -81,18 +82,24 @@ func inBubble(t *testing.T, story func(t *testing.T, w *world)) {
 	})
 }
 
+func (w *world) newID() cloud.ID {
+	w.ids++
+	return numbered(1_000_000 + w.ids)
+}
+
 func (w *world) open(file string) {
 	w.t.Helper()
-	newID := func() cloud.ID {
-		w.ids++
-		return numbered(1_000_000 + w.ids)
-	}
 	var err error
-	if w.store, err = sqlite.OpenRegion(w.t.Context(), filepath.Join(w.dir, file), newID); err != nil {
+	if w.store, err = sqlite.OpenRegion(w.t.Context(), filepath.Join(w.dir, file), w.newID); err != nil {
 		w.t.Fatal(err)
 	}
+	w.restartRegion()
+}
+
+// restartRegion forgets what is not in the region's database.
+func (w *world) restartRegion() {
 	w.region = region.New(region.Config{
-		Store: w.store, Log: slog.New(slog.DiscardHandler), NewID: newID, Now: time.Now, After: time.After,
+		Store: w.store, Log: slog.New(slog.DiscardHandler), NewID: w.newID, Now: time.Now, After: time.After,
 	})
 }
 
@@ -101,7 +108,7 @@ func (w *world) start() {
 	w.t.Helper()
 	var err error
 	w.reporter, err = federation.NewReporter(federation.ReporterConfig{
-		Origin: w.region, Plane: "https://plane.example.com", Credential: cloud.NewSecret(credential),
+		Origin: w.region, Plane: "https://plane.example.com", Credential: w.credential,
 		Log:       slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Transport: w.network,
 		Now:       time.Now, After: time.After, Jitter: w.jitter,

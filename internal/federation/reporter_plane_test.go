@@ -1,0 +1,140 @@
+package federation_test
+
+import (
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/engine"
+	"github.com/penstock-cloud/penstock/internal/federation"
+)
+
+// bothEnds is the reporter with the real plane at the other end.
+type bothEnds struct {
+	*world
+	stand *stand
+	keys  map[cloud.ObjectKey]bool // of everything that ever was
+}
+
+func withBothEnds(t *testing.T, story func(t *testing.T, b *bothEnds)) {
+	t.Helper()
+	inBubble(t, func(t *testing.T, w *world) {
+		b := &bothEnds{world: w, stand: newStand(t), keys: map[cloud.ObjectKey]bool{}}
+		w.credential = credentialOf(west)
+		w.network.serve(federation.NewServer(federation.NewPlane(federation.PlaneConfig{
+			Store: b.stand.store.Store, Health: cloud.DefaultHealthPolicy, Log: slog.New(slog.DiscardHandler),
+			Now: time.Now, NewID: b.stand.newID, Rand: func() float64 { return 0.5 },
+		})))
+		story(t, b)
+	})
+}
+
+func (b *bothEnds) run(n int, state cloud.InstanceState, source string) {
+	b.t.Helper()
+	i := instance(n, state)
+	i.InstanceReport.Source = source
+	if err := b.region.Observe(b.t.Context(), engine.Batch{Source: source, Instances: []engine.Instance{i}}); err != nil {
+		b.t.Fatal(err)
+	}
+	b.keys[key(n)] = true
+}
+
+// same demands that the plane has what the region has.
+func (b *bothEnds) same() {
+	b.t.Helper()
+	own := map[cloud.ObjectKey]cloud.Object{}
+	for o, err := range b.region.Known(b.t.Context()) {
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		own[o.ObjectKey] = o
+	}
+	keys := make([]cloud.ObjectKey, 0, len(b.keys))
+	for k := range b.keys {
+		keys = append(keys, k)
+	}
+	copied := map[cloud.ObjectKey]cloud.Object{}
+	for k, o := range b.stand.stored(west, keys...) {
+		copied[k] = o.Object
+	}
+	if d := gocmp.Diff(own, copied); d != "" {
+		b.t.Errorf("the plane's copy is not the region's list (-region +plane)\n%.2000s", d)
+	}
+	id, link := b.identity(), b.stand.link(west)
+	if link.Incarnation != id.Incarnation || link.AppliedSeq != id.Seq || link.Digest != id.Digest || link.Snapshot != nil {
+		b.t.Errorf("the link is %+v, and the region %+v", link, id)
+	}
+}
+
+func TestBothEndsConvergeThroughChaos(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			withBothEnds(t, func(t *testing.T, b *bothEnds) {
+				chance, network, jitter := rand.New(rand.NewPCG(seed, 4)), rand.New(rand.NewPCG(seed, 5)), rand.New(rand.NewPCG(seed, 6))
+				b.jitter = jitter.Float64
+				fates := []fate{arrives, arrives, arrives, arrives, lost, unanswered, doubled, late, broken}
+				b.network.decide(func(string) fate { return fates[network.IntN(len(fates))] })
+				b.start()
+				for range 80 {
+					n := chance.IntN(30)
+					switch chance.IntN(4) {
+					case 0:
+						b.bury(key(n))
+					case 1, 2:
+						b.run(n, cloud.InstanceStates[chance.IntN(8)], fmt.Sprintf("host-%02d", chance.IntN(5)))
+					}
+					switch chance.IntN(30) {
+					case 0: // the daemon is started again
+						b.stop()
+						b.restartRegion()
+						b.start()
+					case 1: // on a database whose copies are not to be trusted
+						if err := b.region.Renew(t.Context()); err != nil {
+							t.Fatal(err)
+						}
+					}
+					b.pass(time.Duration(chance.IntN(3000)) * time.Millisecond)
+				}
+				b.network.decide(nil)
+				b.pass(15 * time.Minute)
+				b.same()
+			})
+		})
+	}
+}
+
+// What a host said last is reported even if the host is not heard again after
+// a restart, and is not made to look better than it is.
+func TestChangesOfASourceThatWasNotHeardSince(t *testing.T) {
+	t.Parallel()
+	withBothEnds(t, func(t *testing.T, b *bothEnds) {
+		b.run(1, cloud.InstanceRunning, "host-01")
+		b.start()
+		b.pass(time.Second)
+		b.same()
+		b.stop()
+		b.run(2, cloud.InstanceRunning, "host-02")
+		b.restartRegion()
+		b.start()
+		b.pass(time.Second)
+		b.same()
+		clock := cloud.HealthClock{Now: time.Now(), Policy: cloud.DefaultHealthPolicy}
+		link := b.stand.link(west)
+		for n, want := range map[int]cloud.InstanceHealth{1: cloud.InstanceHealthy, 2: cloud.InstanceOffline} {
+			in, err := cloud.NewInstance(b.stand.stored(west, key(n))[key(n)])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := clock.Instance(&link, in); got.Health != want {
+				t.Errorf("instance %d is %s (%s), want %s", n, got.Health, got.Reason, want)
+			}
+		}
+	})
+}
