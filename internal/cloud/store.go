@@ -104,6 +104,7 @@ type Writer interface {
 	DeleteSSHKey(user ID, name string) error
 
 	CreateRegion(r Region) error
+	SetRegionURL(name, url string) error
 	CreateRegionCredential(c RegionCredential) error
 	PutLink(l Link) error
 

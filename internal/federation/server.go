@@ -51,6 +51,18 @@ func NewServer(p *Plane) http.Handler {
 	})
 }
 
+// Operations names the operations that NewServer serves, by mux pattern, for
+// metrics and logs.
+func Operations() map[string]string {
+	return map[string]string{
+		"POST " + BasePath + "/hello":                        "Hello",
+		"POST " + BasePath + "/sync":                         "Sync",
+		"POST " + BasePath + "/snapshots":                    "BeginSnapshot",
+		"PUT " + BasePath + "/snapshots/{id}/pages/{number}": "PutSnapshotPage",
+		"POST " + BasePath + "/snapshots/{id}/commit":        "CommitSnapshot",
+	}
+}
+
 // server implements wire.ServerInterface: it translates, and nothing else.
 type server struct {
 	plane *Plane

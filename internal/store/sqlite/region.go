@@ -49,3 +49,8 @@ func (w writer) CreateRegionCredential(c cloud.RegionCredential) error {
 	})
 	return changed(n, err, cloud.Conflict("this credential exists already"))
 }
+
+func (w writer) SetRegionURL(name, url string) error {
+	n, err := w.q.SetRegionURL(w.ctx, planedb.SetRegionURLParams{Url: url, Name: name})
+	return changed(n, err, cloud.NotFound("there is no region named %q", name))
+}

@@ -18,3 +18,6 @@ ON CONFLICT DO NOTHING;
 INSERT INTO region_credentials (id, region, hash, created_at)
 VALUES (@id, @region, @hash, @created_at)
 ON CONFLICT DO NOTHING;
+
+-- name: SetRegionURL :execrows
+UPDATE regions SET url = @url WHERE name = @name;

@@ -204,6 +204,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.setIssuerStmt, err = db.PrepareContext(ctx, setIssuer); err != nil {
 		return nil, fmt.Errorf("error preparing query SetIssuer: %w", err)
 	}
+	if q.setRegionURLStmt, err = db.PrepareContext(ctx, setRegionURL); err != nil {
+		return nil, fmt.Errorf("error preparing query SetRegionURL: %w", err)
+	}
 	if q.setRoleStmt, err = db.PrepareContext(ctx, setRole); err != nil {
 		return nil, fmt.Errorf("error preparing query SetRole: %w", err)
 	}
@@ -521,6 +524,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing setIssuerStmt: %w", cerr)
 		}
 	}
+	if q.setRegionURLStmt != nil {
+		if cerr := q.setRegionURLStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing setRegionURLStmt: %w", cerr)
+		}
+	}
 	if q.setRoleStmt != nil {
 		if cerr := q.setRoleStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing setRoleStmt: %w", cerr)
@@ -640,6 +648,7 @@ type Queries struct {
 	removeMemberStmt             *sql.Stmt
 	retireSigningKeyStmt         *sql.Stmt
 	setIssuerStmt                *sql.Stmt
+	setRegionURLStmt             *sql.Stmt
 	setRoleStmt                  *sql.Stmt
 	touchAccountsStmt            *sql.Stmt
 	touchFleetStmt               *sql.Stmt
@@ -710,6 +719,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		removeMemberStmt:             q.removeMemberStmt,
 		retireSigningKeyStmt:         q.retireSigningKeyStmt,
 		setIssuerStmt:                q.setIssuerStmt,
+		setRegionURLStmt:             q.setRegionURLStmt,
 		setRoleStmt:                  q.setRoleStmt,
 		touchAccountsStmt:            q.touchAccountsStmt,
 		touchFleetStmt:               q.touchFleetStmt,

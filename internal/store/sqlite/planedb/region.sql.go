@@ -110,3 +110,20 @@ func (q *Queries) ListRegions(ctx context.Context, arg ListRegionsParams) ([]Reg
 	}
 	return items, nil
 }
+
+const setRegionURL = `-- name: SetRegionURL :execrows
+UPDATE regions SET url = ?1 WHERE name = ?2
+`
+
+type SetRegionURLParams struct {
+	Url  string
+	Name string
+}
+
+func (q *Queries) SetRegionURL(ctx context.Context, arg SetRegionURLParams) (int64, error) {
+	result, err := q.exec(ctx, q.setRegionURLStmt, setRegionURL, arg.Url, arg.Name)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"os/user"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/penstock-cloud/penstock/internal/auth/issuer"
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/control"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+)
+
+// adminCommand is the operator's commands. They work on the plane's database
+// directly, beside a running server or without one; what they change is
+// audited as the operator's.
+type adminCommand struct {
+	DataDir  string `type:"path" default:"${data_dir}" placeholder:"DIR" help:"The folder of the installation (default: ${default})."`
+	Database string `placeholder:"FILE" help:"The plane's database, instead of the one in the folder."`
+
+	Org struct {
+		Create orgCreateCommand `cmd:"" help:"Make an organization."`
+	} `cmd:"" help:"Organizations."`
+	Region struct {
+		Create regionCreateCommand `cmd:"" help:"Make a region, and print its credential this once."`
+		List   regionListCommand   `cmd:"" help:"List the regions and the state of their links."`
+	} `cmd:"" help:"Regions."`
+	Token struct {
+		Create tokenCreateCommand `cmd:"" help:"Print a token for a member, made if needed."`
+	} `cmd:"" help:"Tokens."`
+	Keys struct {
+		Rotate keysRotateCommand `cmd:"" help:"Sign with a new key; tokens given out live on."`
+	} `cmd:"" help:"The keys that sign tokens."`
+	Backup backupCommand `cmd:"" help:"Copy the plane's database to a new file, also while it runs."`
+}
+
+// operate opens the database for one command.
+func (a *adminCommand) operate(ctx context.Context, fn func(operator) error) error {
+	file, err := existingDatabase(dataDir(a.DataDir), a.Database)
+	if err != nil {
+		return err
+	}
+	store, err := sqlite.OpenPlane(ctx, file)
+	if err != nil {
+		return err
+	}
+	defer store.Close() //nolint:errcheck // what was acknowledged is durable already
+	use := control.New(store, time.Now, newID, cloud.DefaultHealthPolicy)
+	return fn(operator{
+		Operator: use.As(cloud.Actor{Kind: cloud.ActorOperator, ID: loginName()}),
+		issuer:   issuer.New(store, time.Now, newID),
+	})
+}
+
+// operator is what the commands work with.
+type operator struct {
+	control.Operator
+	issuer *issuer.Issuer
+}
+
+func newID() cloud.ID { return cloud.ID(uuid.Must(uuid.NewV7()).String()) }
+
+// loginName is who the audit says it was: as far as the machine knows.
+func loginName() string {
+	u, err := user.Current()
+	if err != nil {
+		return "unknown"
+	}
+	return u.Username
+}

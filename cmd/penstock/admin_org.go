@@ -1,0 +1,23 @@
+package main
+
+import (
+	"context"
+	"fmt"
+)
+
+type orgCreateCommand struct {
+	Name        string `arg:"" help:"Unique and URL-safe: a-z, 0-9 and '-'."`
+	DisplayName string `placeholder:"TEXT" help:"The name that people see (default: the name)."`
+}
+
+// Run makes the organization and prints its id.
+func (c *orgCreateCommand) Run(ctx context.Context, std streams, admin *adminCommand) error {
+	return admin.operate(ctx, func(o operator) error {
+		created, err := o.CreateOrganization(ctx, c.Name, c.DisplayName)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(std.out, "%s  %s\n", created.ID, created.Name)
+		return err
+	})
+}

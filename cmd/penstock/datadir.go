@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gofrs/flock"
+)
+
+// dataDir is the folder that holds everything of one installation.
+type dataDir string
+
+func (d dataDir) planeDatabase() string    { return filepath.Join(string(d), "plane.db") }
+func (d dataDir) regionDatabase() string   { return filepath.Join(string(d), "region.db") }
+func (d dataDir) adminToken() string       { return filepath.Join(string(d), "admin-token") }
+func (d dataDir) regionCredential() string { return filepath.Join(string(d), "region-credential") }
+
+// defaultDataDir follows the XDG Base Directory Specification.
+func defaultDataDir() string {
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "penstock")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "penstock-data"
+	}
+	return filepath.Join(home, ".local", "share", "penstock")
+}
+
+// lock makes the folder, and holds it for this process until release is
+// called. The operating system lets go of it when the process dies.
+func (d dataDir) lock() (release func(), err error) {
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return nil, fmt.Errorf("--data-dir: %w", err)
+	}
+	return lockFile(filepath.Join(string(d), "lock"), "--data-dir")
+}
+
+// databaseFile is the file that a --database flag names. Only SQLite is there
+// yet, and a URL of another kind must not become the name of a file.
+func databaseFile(database string) (string, error) {
+	file, isSQLite := strings.CutPrefix(database, "sqlite:")
+	if scheme, _, ok := strings.Cut(database, "://"); ok && !isSQLite {
+		return "", fmt.Errorf("--database: %s databases are not supported by this release; give a file, or sqlite:FILE", scheme)
+	}
+	return filepath.Clean(strings.TrimPrefix(file, "//")), nil
+}
+
+// existingDatabase is where an operator's command finds the plane's database.
+// It never makes one: a misspelt path would look like an empty cloud.
+func existingDatabase(dir dataDir, database string) (string, error) {
+	file := dir.planeDatabase()
+	if database != "" {
+		var err error
+		if file, err = databaseFile(database); err != nil {
+			return "", err
+		}
+	}
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("there is no database at %s; name one with --data-dir or --database, or start the plane once", file)
+	}
+	return file, nil
+}
+
+// writeSecret replaces a file in one step, readable by its owner alone.
+func writeSecret(file, text string) error {
+	temporary, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temporary.Name()) }() // gone already if all went well
+	_, err = temporary.WriteString(text + "\n")
+	if err == nil {
+		err = temporary.Sync()
+	}
+	if err := errors.Join(err, temporary.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temporary.Name(), file)
+}
+
+// readSecret reads what writeSecret wrote; "" if there is no such file.
+func readSecret(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return strings.TrimSpace(string(text)), err
+}
+
+// hold finds the database of a server and keeps other servers away from it:
+// by the lock of the folder that it is in.
+func hold(dir, database string, within func(dataDir) string) (file string, release func(), err error) {
+	if database == "" {
+		release, err = dataDir(dir).lock()
+		return within(dataDir(dir)), release, err
+	}
+	if file, err = databaseFile(database); err != nil {
+		return "", nil, err
+	}
+	release, err = lockFile(file+".serving", "--database") // beside the store's own .lock
+	return file, release, err
+}
+
+func lockFile(name, flag string) (release func(), err error) {
+	l := flock.New(name, flock.SetPermissions(0o600))
+	held, err := l.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	if !held {
+		return nil, fmt.Errorf("%s: another penstock holds %s; stop it, or choose another place", flag, filepath.Dir(name))
+	}
+	return func() { _ = l.Unlock() }, nil
+}

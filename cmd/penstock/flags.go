@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+)
+
+// defaults are the values that help texts and tags refer to.
+func defaults() map[string]string {
+	p := cloud.DefaultHealthPolicy
+	return map[string]string{
+		"data_dir":         defaultDataDir(),
+		"cluster_stale":    p.Cluster.Stale.String(),
+		"cluster_offline":  p.Cluster.Offline.String(),
+		"instance_stale":   p.Instance.Stale.String(),
+		"instance_offline": p.Instance.Offline.String(),
+		"passing":          p.Passing.String(),
+	}
+}
+
+// logFlags are those of every process that runs on.
+type logFlags struct {
+	LogLevel  slog.Level `default:"info" placeholder:"LEVEL" help:"What to log to standard error: debug, info, warn or error (default: ${default})."`
+	OpsListen string     `default:"127.0.0.1:9464" placeholder:"ADDR" help:"Where /metrics and profiles are served; empty for nowhere (default: ${default})."`
+}
+
+// serverFlags are those of a public listener.
+type serverFlags struct {
+	TLSCert     string   `name:"tls-cert" type:"path" placeholder:"FILE" help:"Certificate chain in PEM; read again when it changes."`
+	TLSKey      string   `name:"tls-key" type:"path" placeholder:"FILE" help:"Its private key in PEM."`
+	BehindProxy []string `placeholder:"CIDR" help:"Proxies in front that end TLS and may speak for the client's address."`
+}
+
+// healthFlags are the settings of the health computation.
+type healthFlags struct {
+	ClusterStale    time.Duration `default:"${cluster_stale}" placeholder:"SPAN" help:"Age from which a cluster is stale (default: ${default})."`
+	ClusterOffline  time.Duration `default:"${cluster_offline}" placeholder:"SPAN" help:"Age from which a cluster is offline (default: ${default})."`
+	InstanceStale   time.Duration `default:"${instance_stale}" placeholder:"SPAN" help:"Age from which an instance is stale (default: ${default})."`
+	InstanceOffline time.Duration `default:"${instance_offline}" placeholder:"SPAN" help:"Age from which an instance is offline (default: ${default})."`
+	PassingLimit    time.Duration `default:"${passing}" placeholder:"SPAN" help:"How long a passing state may last before it needs attention (default: ${default})."`
+}
+
+func (f healthFlags) policy() (cloud.HealthPolicy, error) {
+	p := cloud.HealthPolicy{
+		Cluster:  cloud.Limits{Stale: f.ClusterStale, Offline: f.ClusterOffline},
+		Instance: cloud.Limits{Stale: f.InstanceStale, Offline: f.InstanceOffline},
+		Passing:  f.PassingLimit,
+	}
+	if err := p.Validate(); err != nil {
+		return p, fmt.Errorf("--cluster-stale, --cluster-offline, --instance-stale, --instance-offline, --passing-limit: %w", err)
+	}
+	return p, nil
+}

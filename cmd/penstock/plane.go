@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/penstock-cloud/penstock/internal/auth"
+	"github.com/penstock-cloud/penstock/internal/auth/issuer"
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/control"
+	"github.com/penstock-cloud/penstock/internal/federation"
+	"github.com/penstock-cloud/penstock/internal/managementapi"
+	"github.com/penstock-cloud/penstock/internal/observe"
+	"github.com/penstock-cloud/penstock/internal/rest"
+	"github.com/penstock-cloud/penstock/internal/serving"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+)
+
+// planeConfig is what a plane is assembled from.
+type planeConfig struct {
+	database string // a SQLite file
+	url      string // under which clients and regions reach it
+	policy   cloud.HealthPolicy
+	proxies  []netip.Prefix
+	log      *slog.Logger
+	metrics  *observe.Metrics
+}
+
+// plane is the global plane, put together but not listening.
+type plane struct {
+	store   *sqlite.Plane
+	control *control.Control
+	issuer  *issuer.Issuer
+	handler http.Handler
+	log     *slog.Logger
+}
+
+// openPlane opens the database, notes the start, and puts the parts together.
+func openPlane(ctx context.Context, c planeConfig) (*plane, error) {
+	store, err := sqlite.OpenPlane(ctx, c.database)
+	if err != nil {
+		return nil, err
+	}
+	p := &plane{
+		store: store, log: c.log,
+		control: control.New(store, time.Now, newID, c.policy),
+		issuer:  issuer.New(store, time.Now, newID),
+	}
+	if err := p.assemble(ctx, c); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *plane) close() { _ = p.store.Close() } // what was acknowledged is durable already
+
+func (p *plane) assemble(ctx context.Context, c planeConfig) error {
+	if err := p.control.Start(ctx, c.url); err != nil {
+		return err
+	}
+	if err := p.issuer.EnsureKey(ctx); err != nil {
+		return err
+	}
+	management, err := managementapi.NewServer(managementapi.Config{
+		Control: p.control, Verifier: auth.NewVerifier(p.issuer, time.Now), Log: c.log, Now: time.Now,
+		ClientAddress: func(r *http.Request) string { return serving.ClientAddress(r, c.proxies) },
+	})
+	if err != nil {
+		return err
+	}
+	reports := federation.NewServer(federation.NewPlane(federation.PlaneConfig{
+		Store: p.store, Health: c.policy, Log: c.log, Now: time.Now, NewID: newID, Rand: rand.Float64,
+	}))
+	c.metrics.Register(newLinkCollector(p.control.As(system)))
+
+	mux := http.NewServeMux()
+	// Regions sync all day long; their requests would bury everybody else's.
+	mux.Handle("/federation/", observed(c, slog.LevelDebug, "federation", federation.Operations(), reports))
+	mux.Handle("/", observed(c, slog.LevelInfo, "management", management.Operations(), management))
+	p.addWeb(mux, c)
+	p.handler = mux
+	return nil
+}
+
+// addWeb routes what stands beside the APIs: documents, keys and probes.
+func (p *plane) addWeb(mux *http.ServeMux, c planeConfig) {
+	fail := rest.Errors{Log: c.log}.Write
+	docs := managementapi.Docs()
+	for pattern, handler := range map[string]http.Handler{
+		"GET /healthz":                http.HandlerFunc(healthy),
+		"GET /readyz":                 p.ready(fail),
+		"GET /openapi.yaml":           docs,
+		"GET /docs":                   docs,
+		"GET /docs/":                  docs,
+		"GET " + issuer.DiscoveryPath: issuer.Discovery(p.issuer, fail),
+		"GET " + issuer.JWKSPath:      issuer.JWKS(p.issuer, fail),
+	} {
+		mux.Handle(pattern, observed(c, slog.LevelDebug, "web", map[string]string{pattern: pattern}, handler))
+	}
+}
+
+func observed(c planeConfig, level slog.Level, api string, operations map[string]string, next http.Handler) http.Handler {
+	return observe.Middleware(observe.Config{
+		API: api, Operations: operations, Metrics: c.metrics, Log: c.log, Level: level, Now: time.Now, NewID: newID,
+	}, next)
+}
+
+// healthy answers that the process lives, whatever its database does.
+func healthy(w http.ResponseWriter, _ *http.Request) { rest.WriteMessage(w, http.StatusOK, "ok") }
+
+// ready answers whether requests can be served just now.
+func (p *plane) ready(fail issuer.Fail) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := p.control.Ping(r.Context()); err != nil {
+			fail(w, r, cloud.Unavailable(err))
+			return
+		}
+		rest.WriteMessage(w, http.StatusOK, "ready")
+	})
+}
+
+// stayAlive notes regularly that the plane runs, until ctx ends.
+func (p *plane) stayAlive(ctx context.Context) error {
+	tick := time.NewTicker(control.AliveInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := p.control.MarkAlive(ctx); err != nil && ctx.Err() == nil {
+			p.log.WarnContext(ctx, "could not note that the plane runs; trying again", "error", err)
+		}
+	}
+}
+
+// system is the program itself, where nobody else made a change.
+var system = cloud.Actor{Kind: cloud.ActorSystem, ID: "penstock"}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"hash/fnv"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/engine"
+	"github.com/penstock-cloud/penstock/internal/engine/simulated"
+	"github.com/penstock-cloud/penstock/internal/federation"
+	"github.com/penstock-cloud/penstock/internal/infrastructureapi"
+	"github.com/penstock-cloud/penstock/internal/observe"
+	"github.com/penstock-cloud/penstock/internal/region"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+)
+
+// siteConfig is what a region's process is assembled from.
+type siteConfig struct {
+	name          string
+	database      string // a SQLite file
+	plane         string // its URL
+	credential    cloud.Secret
+	plaintext     bool // whether the plane may be at http:// beyond loopback
+	organizations []cloud.ID
+	fleet         int
+	log           *slog.Logger
+	metrics       *observe.Metrics
+}
+
+// site is a region, put together but not running.
+type site struct {
+	store    *sqlite.Region
+	region   *region.Region
+	engine   engine.Engine
+	reporter *federation.Reporter
+	handler  http.Handler
+}
+
+// openSite opens the region's database and puts the parts together.
+func openSite(ctx context.Context, c siteConfig) (*site, error) {
+	simulation, err := simulated.New(simulated.Config{
+		Region: c.name, Organizations: c.organizations, Fleet: c.fleet, Seed: seedOf(c.name),
+		Now: time.Now, After: time.After,
+	})
+	if err != nil {
+		return nil, err
+	}
+	store, err := sqlite.OpenRegion(ctx, c.database, newID)
+	if err != nil {
+		return nil, err
+	}
+	s := &site{store: store, engine: simulation}
+	s.region = region.New(region.Config{Store: store, Log: c.log, NewID: newID, Now: time.Now, After: time.After})
+	s.reporter, err = federation.NewReporter(federation.ReporterConfig{
+		Origin: s.region, Plane: c.plane, Credential: c.credential, Log: c.log, Plaintext: c.plaintext,
+		Now: time.Now, After: time.After, Jitter: rand.Float64,
+	})
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	s.handler = observe.Middleware(observe.Config{
+		API: "infrastructure", Metrics: c.metrics, Log: c.log, Now: time.Now, NewID: newID,
+	}, infrastructureapi.New())
+	return s, nil
+}
+
+func (s *site) close() { _ = s.store.Close() } // what was acknowledged is durable already
+
+// run drives the engine and reports, until ctx ends.
+func (s *site) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.region.Drive(ctx, s.engine) })
+	group.Go(func() error { return s.reporter.Run(ctx) })
+	return group.Wait()
+}
+
+// seedOf makes regions differ, and one region's story the same every time.
+func seedOf(name string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name)) // never fails
+	return h.Sum64()
+}

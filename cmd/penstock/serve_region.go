@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+)
+
+type serveRegionCommand struct {
+	Name           string   `required:"" placeholder:"NAME" help:"The region's name, as the plane knows it."`
+	Plane          string   `required:"" placeholder:"URL" help:"The plane to report to."`
+	CredentialFile string   `required:"" type:"path" placeholder:"FILE" help:"Holds what 'penstock admin region create' printed."`
+	PlanePlaintext bool     `help:"Report to a plane at http:// beyond this machine; the credential then travels in the clear."`
+	DataDir        string   `type:"path" placeholder:"DIR" help:"Holds the database; one process at a time holds it (default: ${data_dir}/regions/NAME)."`
+	Database       string   `placeholder:"FILE" help:"The database, instead of the one in the folder."`
+	Listen         string   `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where to listen (default: ${default})."`
+	Organization   []string `required:"" placeholder:"ID" help:"Whose the simulated machines are; repeat it for several."`
+	Fleet          int      `default:"48" placeholder:"N" help:"How many simulated instances there are, 1 to 1000000 (default: ${default})."`
+	serverFlags
+	logFlags
+}
+
+// Validate is called by the parser.
+func (c *serveRegionCommand) Validate() error { return checkFleet(c.Fleet) }
+
+// Run serves the region and reports until ctx ends.
+func (c *serveRegionCommand) Run(ctx context.Context, std streams) error {
+	config, err := c.config()
+	if err != nil {
+		return err
+	}
+	if c.DataDir == "" {
+		c.DataDir = filepath.Join(defaultDataDir(), "regions", c.Name)
+	}
+	file, release, err := hold(c.DataDir, c.Database, dataDir.regionDatabase)
+	if err != nil {
+		return err
+	}
+	defer release()
+	proc, err := newProcess(ctx, std, c.logFlags)
+	if err != nil {
+		return err
+	}
+	defer proc.close()
+	at, err := proc.listen(ctx, "--listen", c.Listen, c.serverFlags)
+	if err != nil {
+		return err
+	}
+	config.database, config.log, config.metrics = file, proc.log, proc.metrics
+	site, err := openSite(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer site.close()
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return proc.serveOps(ctx) })
+	group.Go(func() error { return at.Serve(ctx, site.handler) })
+	group.Go(func() error { return site.run(ctx) })
+	fmt.Fprintf(std.out, "Region %s serves %s and reports to %s; its machines are simulated, none is real.\n", c.Name, at.URL(), c.Plane)
+	return group.Wait()
+}
+
+func (c *serveRegionCommand) config() (siteConfig, error) {
+	config := siteConfig{name: c.Name, plane: c.Plane, plaintext: c.PlanePlaintext, fleet: c.Fleet}
+	if err := cloud.CheckName("--name", c.Name); err != nil {
+		return config, err
+	}
+	for _, text := range c.Organization {
+		id, err := cloud.ParseID(text)
+		if err != nil {
+			return config, fmt.Errorf("--organization: %w", err)
+		}
+		config.organizations = append(config.organizations, id)
+	}
+	secret, err := readSecret(c.CredentialFile)
+	if err != nil {
+		return config, fmt.Errorf("--credential-file: %w", err)
+	}
+	if secret == "" {
+		return config, fmt.Errorf("--credential-file: %s is missing or empty; put there what 'penstock admin region create' printed", c.CredentialFile)
+	}
+	config.credential = cloud.NewSecret(secret)
+	return config, nil
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/engine/simulated"
+)
+
+type upCommand struct {
+	DataDir      string `type:"path" default:"${data_dir}" placeholder:"DIR" help:"Databases, keys and the admin's token; one process at a time holds it (default: ${default})."`
+	Listen       string `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where the plane listens (default: ${default})."`
+	RegionListen string `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where the region listens (default: ${default})."`
+	Fleet        int    `default:"48" placeholder:"N" help:"How many simulated instances the region has, 1 to 1000000 (default: ${default})."`
+	healthFlags
+	logFlags
+}
+
+// Validate is called by the parser.
+func (c *upCommand) Validate() error { return checkFleet(c.Fleet) }
+
+// checkFleet holds for --fleet.
+func checkFleet(n int) error {
+	if n < 1 || n > simulated.MaxFleet {
+		return fmt.Errorf("--fleet must be 1 to %d; got %d", simulated.MaxFleet, n)
+	}
+	return nil
+}
+
+// Run starts plane and region in this process, with a database each and HTTP
+// between them, and ends them when ctx does.
+func (c *upCommand) Run(ctx context.Context, std streams) error {
+	policy, err := c.policy()
+	if err != nil {
+		return err
+	}
+	dir := dataDir(c.DataDir)
+	release, err := dir.lock()
+	if err != nil {
+		return err
+	}
+	defer release()
+	proc, err := newProcess(ctx, std, c.logFlags)
+	if err != nil {
+		return err
+	}
+	defer proc.close()
+	planeAt, err := proc.listen(ctx, "--listen", c.Listen, serverFlags{})
+	if err != nil {
+		return err
+	}
+	regionAt, err := proc.listen(ctx, "--region-listen", c.RegionListen, serverFlags{})
+	if err != nil {
+		return err
+	}
+
+	plane, err := openPlane(ctx, planeConfig{
+		database: dir.planeDatabase(), url: planeAt.URL(), policy: policy, log: proc.log, metrics: proc.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	defer plane.close()
+	made, err := plane.bootstrap(ctx, dir, regionAt.URL())
+	if err != nil {
+		return err
+	}
+	site, err := openSite(ctx, siteConfig{
+		name: localRegion, database: dir.regionDatabase(), plane: planeAt.URL(), credential: made.credential,
+		organizations: []cloud.ID{made.organization.ID}, fleet: c.Fleet, log: proc.log, metrics: proc.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	defer site.close()
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return proc.serveOps(ctx) })
+	group.Go(func() error { return planeAt.Serve(ctx, plane.handler) })
+	group.Go(func() error { return regionAt.Serve(ctx, site.handler) })
+	group.Go(func() error { return plane.stayAlive(ctx) })
+	group.Go(func() error { return plane.keepAdminToken(ctx, dir) })
+	group.Go(func() error { return site.run(ctx) })
+	plane.awaitReport(ctx, localRegion)
+	greet(std, planeAt.URL(), regionAt.URL(), proc.opsURL(), dir)
+	return group.Wait()
+}
+
+// reportPatience is how long the greeting waits for the region, so that what
+// it prints shows a fleet when pasted.
+const (
+	reportPatience = 700 * time.Millisecond
+	reportPoll     = 20 * time.Millisecond
+)
+
+// awaitReport waits until the plane holds what the region has, or patience
+// ends: a large fleet arrives while the plane serves already.
+func (p *plane) awaitReport(ctx context.Context, region string) {
+	ctx, cancel := context.WithTimeout(ctx, reportPatience)
+	defer cancel()
+	for ctx.Err() == nil {
+		links, err := p.control.As(system).Links(ctx)
+		for _, l := range links {
+			if err == nil && l.Region == region && l.AppliedSeq > 0 {
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(reportPoll):
+		}
+	}
+}
+
+func greet(std streams, plane, region, ops string, dir dataDir) {
+	token := dir.adminToken()
+	fmt.Fprintf(std.out, `Penstock is up.
+
+  Management API   %s/api/v1alpha1
+  documentation    %s/docs/
+  region "local"   %s
+                   simulated: nothing there is a real machine
+  metrics          %s
+  admin's token    %s
+  data             %s
+
+Try:
+
+  curl -sH "Authorization: Bearer $(cat '%s')" %s/api/v1alpha1/user
+  curl -sH "Authorization: Bearer $(cat '%s')" %s/api/v1alpha1/clusters
+  curl -sH "Authorization: Bearer $(cat '%s')" '%s/api/v1alpha1/instances?limit=3'
+
+Ctrl-C ends it; what was acknowledged is kept.
+`, plane, plane, region, ops, token, dir, token, plane, token, plane, token, plane)
+}

@@ -1,0 +1,201 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+)
+
+const (
+	// Audience is the "aud" of every token for Penstock's APIs.
+	Audience = "penstock"
+	// Leeway is how far clocks may differ: for so long a token is believed
+	// before its beginning and after its end.
+	Leeway = 60 * time.Second
+	// MaxToken is the longest token, in bytes, that is looked at.
+	MaxToken = 8 << 10
+)
+
+const (
+	cacheEntries  = 16384 // of about 300 bytes each
+	cacheLifetime = 60 * time.Second
+)
+
+// Claims is the payload of Penstock's tokens (RFC 7519, 4).
+type Claims struct {
+	jwt.RegisteredClaims
+	// OrganizationID, where there is one, is the only organization that the
+	// token opens.
+	OrganizationID *string `json:"org_id,omitempty"`
+}
+
+// Verifier verifies bearer tokens. It is safe for concurrent use.
+type Verifier struct {
+	source KeySource
+	now    func() time.Time
+	parser *jwt.Parser
+	cache  *lru.Cache[[sha256.Size]byte, verified]
+}
+
+// verified is a token whose signature and claims were found good.
+type verified struct {
+	principal cloud.Principal
+	keys      *KeySet // it holds with these keys and issuers only
+	from, to  time.Time
+}
+
+// NewVerifier returns a verifier that trusts the source's keys.
+func NewVerifier(source KeySource, now func() time.Time) *Verifier {
+	cache, err := lru.New[[sha256.Size]byte, verified](cacheEntries)
+	if err != nil {
+		panic(err) // only for a size that is not positive
+	}
+	return &Verifier{
+		source: source,
+		now:    now,
+		cache:  cache,
+		parser: jwt.NewParser(
+			jwt.WithValidMethods([]string{RS256}),
+			jwt.WithAudience(Audience),
+			jwt.WithExpirationRequired(),
+			jwt.WithIssuedAt(),
+			jwt.WithLeeway(Leeway),
+			jwt.WithStrictDecoding(),
+			jwt.WithTimeFunc(now),
+		),
+	}
+}
+
+// Verify returns who the token says is calling. The error is CodeUnauthenticated
+// and says what is wrong with the token, without repeating any of it; an error
+// of the key source is returned as it is.
+func (v *Verifier) Verify(ctx context.Context, token string) (cloud.Principal, error) {
+	if token == "" || len(token) > MaxToken {
+		return cloud.Principal{}, cloud.Unauthenticated("a token has 1 to %d bytes; this one has %d", MaxToken, len(token))
+	}
+	keys, err := v.source.Keys(ctx)
+	if err != nil {
+		return cloud.Principal{}, err
+	}
+	now, sum := v.now(), digest(token)
+	if e, ok := v.cache.Get(sum); ok && e.keys == keys && !now.Before(e.from) && now.Before(e.to) {
+		return e.principal, nil
+	}
+	e, err := v.verify(ctx, token, keys, now)
+	if err != nil {
+		return cloud.Principal{}, err
+	}
+	v.cache.Add(sum, e)
+	return e.principal, nil
+}
+
+// digest is what the cache knows a token by, which is not the token itself.
+func digest(token string) [sha256.Size]byte {
+	var onStack [1024]byte // enough for ours
+	return sha256.Sum256(append(onStack[:0], token...))
+}
+
+// verify does the work that the cache saves.
+func (v *Verifier) verify(ctx context.Context, token string, keys *KeySet, now time.Time) (verified, error) {
+	if strings.ContainsAny(token, "\r\n") { // the base64 decoder would skip them
+		return verified{}, errMalformed
+	}
+	var claims Claims
+	var key Key
+	var keyErr error
+	t, err := v.parser.ParseWithClaims(token, &claims, func(t *jwt.Token) (any, error) {
+		key, keys, keyErr = v.keyOf(ctx, t, keys, now)
+		return key.Public, keyErr
+	})
+	switch {
+	case keyErr != nil:
+		return verified{}, keyErr
+	case err != nil:
+		return verified{}, refusal(t, err)
+	}
+	if !keys.believes(claims.Issuer) {
+		return verified{}, cloud.Unauthenticated("the token is of another issuer, or of none; get one from this control plane")
+	}
+	p, err := claims.principal()
+	if err != nil {
+		return verified{}, err
+	}
+	to := now.Add(cacheLifetime)
+	if end := claims.ExpiresAt.Add(Leeway); end.Before(to) {
+		to = end
+	}
+	if end := key.ExpiresAt; !end.IsZero() && end.Before(to) {
+		to = end
+	}
+	return verified{principal: p, keys: keys, from: now, to: to}, nil
+}
+
+var errMalformed = cloud.Unauthenticated("the token is not a well-formed JWT")
+
+// keyOf finds the key that the token names, and the set that has it.
+func (v *Verifier) keyOf(ctx context.Context, t *jwt.Token, keys *KeySet, now time.Time) (Key, *KeySet, error) {
+	if _, ok := t.Header["crit"]; ok { // RFC 7515, 4.1.11: we understand no extension
+		return Key{}, nil, cloud.Unauthenticated("the token's header demands an extension (crit) that is not supported")
+	}
+	kid, _ := t.Header["kid"].(string)
+	if kid == "" {
+		return Key{}, nil, cloud.Unauthenticated("the token's header does not name its key (kid)")
+	}
+	key, ok := keys.key(kid, now)
+	if !ok {
+		var err error
+		if keys, err = v.source.Fresh(ctx); err != nil {
+			return Key{}, nil, err
+		}
+		if key, ok = keys.key(kid, now); !ok {
+			return Key{}, nil, cloud.Unauthenticated("the token is signed with a key that is unknown or withdrawn; get a new one")
+		}
+	}
+	if key.Algorithm != t.Method.Alg() {
+		return Key{}, nil, cloud.Unauthenticated("the token is signed with an algorithm that is not its key's")
+	}
+	return key, keys, nil
+}
+
+func (c *Claims) principal() (cloud.Principal, error) {
+	user, err := cloud.ParseID(c.Subject)
+	if err != nil {
+		return cloud.Principal{}, cloud.Unauthenticated("the token's subject (sub) is not the UUID of a user")
+	}
+	p := cloud.Principal{UserID: user, TokenID: c.ID}
+	if c.OrganizationID != nil {
+		if p.OrganizationID, err = cloud.ParseID(*c.OrganizationID); err != nil {
+			return cloud.Principal{}, cloud.Unauthenticated("the token's organization (org_id) is not a UUID")
+		}
+	}
+	return p, nil
+}
+
+// refusal words why the parser refused a token.
+func refusal(t *jwt.Token, err error) error {
+	switch {
+	case errors.Is(err, jwt.ErrTokenMalformed):
+		return errMalformed
+	case t == nil || t.Header["alg"] != RS256:
+		return cloud.Unauthenticated("the token must be signed with %s", RS256)
+	case errors.Is(err, jwt.ErrTokenRequiredClaimMissing):
+		return cloud.Unauthenticated("the token must have an expiry (exp) and an audience (aud)")
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return cloud.Unauthenticated("the token has expired; get a new one")
+	case errors.Is(err, jwt.ErrTokenNotValidYet):
+		return cloud.Unauthenticated("the token is not valid yet (nbf)")
+	case errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
+		return cloud.Unauthenticated("the token was issued in the future (iat); check the issuer's clock")
+	case errors.Is(err, jwt.ErrTokenInvalidAudience):
+		return cloud.Unauthenticated("the token is not for this API; its audience (aud) must be %q", Audience)
+	default:
+		return cloud.Unauthenticated("the token's signature does not hold")
+	}
+}

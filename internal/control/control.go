@@ -1,0 +1,134 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+)
+
+// Control runs the use cases. It is safe for concurrent use.
+type Control struct {
+	store  cloud.Store
+	now    func() time.Time
+	newID  func() cloud.ID
+	policy cloud.HealthPolicy
+}
+
+// New returns the use cases on a store. now gives the time, newID fresh UUIDv7s.
+func New(store cloud.Store, now func() time.Time, newID func() cloud.ID, policy cloud.HealthPolicy) *Control {
+	return &Control{store: store, now: func() time.Time { return stored(now()) }, newID: newID, policy: policy}
+}
+
+// stored is a time as stores keep it, so that what is answered at once is what
+// is read later.
+func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// Ping reports whether the store can be reached.
+func (c *Control) Ping(ctx context.Context) error { return c.store.Ping(ctx) }
+
+// Admit decides whether a principal may do the action, in the organization
+// that they ask for ("" leaves the choice to their token and membership). It
+// reads membership anew each time.
+//
+// The refusals: CodeUnauthenticated for an account that is gone, and those of
+// cloud.ChooseOrganization and cloud.Role.Authorize.
+func (c *Control) Admit(ctx context.Context, p cloud.Principal, action cloud.Action, asked string) (cloud.Caller, error) {
+	standing, err := c.store.Standing(ctx, p.UserID)
+	if cloud.CodeOf(err) == cloud.CodeNotFound {
+		return cloud.Caller{}, cloud.Unauthenticated("the account of this token no longer exists")
+	}
+	if err != nil {
+		return cloud.Caller{}, err
+	}
+	caller := cloud.Caller{Principal: p, User: standing.User}
+	if !action.NeedsOrganization() {
+		return caller, nil
+	}
+	var organization cloud.ID
+	if asked != "" {
+		if organization, err = cloud.ParseID(asked); err != nil {
+			return caller, cloud.Invalid("X-ORG-ID: %v", err)
+		}
+	}
+	caller.Relation, err = cloud.ChooseOrganization(standing.Relations, p.OrganizationID, organization)
+	if err != nil {
+		return caller, err
+	}
+	caller.Version = cloud.FleetVersion{Fleet: caller.FleetRevision, Health: standing.HealthRevision}
+	return caller, caller.Role.Authorize(action)
+}
+
+// changeAs runs a change in one transaction. The caller's role is read again
+// in it: it may have been taken away since the caller was admitted.
+func (c *Control) changeAs(ctx context.Context, caller cloud.Caller, action cloud.Action, fn func(tx cloud.Writer) error) error {
+	return c.store.Write(ctx, func(tx cloud.Writer) error {
+		if err := reauthorize(tx, caller, action); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
+}
+
+func reauthorize(tx cloud.Writer, caller cloud.Caller, action cloud.Action) error {
+	if !action.NeedsOrganization() {
+		return nil
+	}
+	// Locked first, so that nobody's role changes while this is decided.
+	if err := tx.LockOrganization(caller.Relation.OrganizationID); err != nil {
+		return err
+	}
+	member, err := tx.Member(caller.Relation.OrganizationID, caller.UserID)
+	if cloud.CodeOf(err) == cloud.CodeNotFound {
+		return cloud.Forbidden("you no longer belong to this organization")
+	}
+	if err != nil {
+		return err
+	}
+	return member.Role.Authorize(action)
+}
+
+// change describes a mutation for the audit. Before and after are what the
+// target was and became, in any form that JSON takes; nil for nothing.
+type change struct {
+	action        string
+	target        string
+	organization  cloud.ID
+	before, after any
+}
+
+func (c *Control) audit(tx cloud.Writer, actor cloud.Actor, origin cloud.Origin, ch change) error {
+	entry := cloud.AuditEntry{
+		ID: c.newID(), At: c.now(), OrganizationID: ch.organization,
+		Actor: actor, Action: ch.action, Target: ch.target, Origin: origin,
+	}
+	for _, side := range []struct {
+		value any
+		text  *string
+	}{{ch.before, &entry.Before}, {ch.after, &entry.After}} {
+		if side.value == nil {
+			continue
+		}
+		text, err := json.Marshal(side.value)
+		if err != nil {
+			return err
+		}
+		*side.text = string(text)
+	}
+	return tx.AppendAudit(entry)
+}
+
+func (c *Control) auditCaller(tx cloud.Writer, caller cloud.Caller, ch change) error {
+	return c.audit(tx, cloud.Actor{Kind: cloud.ActorUser, ID: string(caller.UserID)}, caller.Origin, ch)
+}
+
+// read returns what fn finds in one consistent state.
+func read[T any](ctx context.Context, c *Control, fn func(tx cloud.Reader) (T, error)) (T, error) {
+	var result T
+	err := c.store.Read(ctx, func(tx cloud.Reader) (err error) {
+		result, err = fn(tx)
+		return err
+	})
+	return result, err
+}

@@ -1,0 +1,35 @@
+package control
+
+import (
+	"context"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+)
+
+// Operator is the use cases of whoever runs the cloud, at the command line and
+// on its database: beyond roles, but audited like everybody.
+type Operator struct {
+	*Control
+	actor cloud.Actor
+}
+
+// As returns the operator's use cases, audited as the actor's.
+func (c *Control) As(actor cloud.Actor) Operator { return Operator{c, actor} }
+
+func (o Operator) audit(tx cloud.Writer, ch change) error {
+	return o.Control.audit(tx, o.actor, cloud.Origin{}, ch)
+}
+
+// Audited returns a hook for a change that another package makes in its own
+// transaction, such as a rotation of keys.
+func (o Operator) Audited(action, target string) func(cloud.Writer) error {
+	return func(tx cloud.Writer) error { return o.audit(tx, change{action: action, target: target}) }
+}
+
+// Backup writes a copy of the plane's database to a new file, and notes it.
+func (o Operator) Backup(ctx context.Context, file string) error {
+	if err := o.store.Backup(ctx, file); err != nil {
+		return err
+	}
+	return o.store.Write(ctx, o.Audited("database.backup", file))
+}

@@ -1,0 +1,44 @@
+package control
+
+import (
+	"context"
+	"time"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+)
+
+// AliveInterval is how often a running plane notes that it runs; the outage
+// that a start records is known to within it.
+const AliveInterval = 5 * time.Second
+
+// Start notes that the plane runs again, under the issuer's URL, and for how
+// long it did not: a region cannot have reported in that time, and nothing is
+// better than stale until it does.
+func (c *Control) Start(ctx context.Context, issuer string) error {
+	return c.store.Write(ctx, func(tx cloud.Writer) error {
+		plane, err := tx.Plane()
+		if err != nil {
+			return err
+		}
+		now := c.now()
+		if !plane.AliveAt.IsZero() {
+			// A clock that was set back must not make an outage that ends before it began.
+			outage := cloud.Outage{From: plane.AliveAt, To: now}
+			if now.Before(plane.AliveAt) {
+				outage.From = now
+			}
+			if err := tx.RecordOutage(outage); err != nil {
+				return err
+			}
+		}
+		if err := tx.SetIssuer(issuer); err != nil {
+			return err
+		}
+		return tx.MarkAlive(now)
+	})
+}
+
+// MarkAlive notes that the plane runs; call it every AliveInterval.
+func (c *Control) MarkAlive(ctx context.Context) error {
+	return c.store.Write(ctx, func(tx cloud.Writer) error { return tx.MarkAlive(c.now()) })
+}

@@ -1,0 +1,83 @@
+package managementapi
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/rest"
+)
+
+// actions says what each operation of the document asks for. Who may do it is
+// the domain's table; an operation that is missing here stops the start.
+var actions = map[string]cloud.Action{
+	"ListRegions":       cloud.ActionReadCloud,
+	"ListOrganizations": cloud.ActionReadCloud,
+	"GetUser":           cloud.ActionManageOwnKeys,
+	"ListKeys":          cloud.ActionManageOwnKeys,
+	"RegisterKey":       cloud.ActionManageOwnKeys,
+	"DeregisterKey":     cloud.ActionManageOwnKeys,
+	"ListClusters":      cloud.ActionReadFleet,
+	"ListInstances":     cloud.ActionReadFleet,
+	"GetInstance":       cloud.ActionReadFleet,
+	"ListMembers":       cloud.ActionReadAccounts,
+	"ListInvitations":   cloud.ActionReadAccounts,
+	"UpdateMember":      cloud.ActionManageMembers,
+	"DeleteMember":      cloud.ActionManageMembers,
+	"CreateInvitation":  cloud.ActionManageInvitations,
+	"DeleteInvitation":  cloud.ActionManageInvitations,
+}
+
+// exchange is what the way of a request found out before its handler.
+type exchange struct {
+	caller cloud.Caller
+	path   string
+}
+
+type exchangeKey struct{}
+
+func exchangeOf(ctx context.Context) *exchange {
+	return ctx.Value(exchangeKey{}).(*exchange) //nolint:forcetypeassert // admit sets it for every operation
+}
+
+func callerOf(ctx context.Context) cloud.Caller { return exchangeOf(ctx).caller }
+
+// admit is the middleware that finds out who is calling, for which
+// organization, and whether they may. It comes before everything that looks at
+// parameters or body.
+func (s *Server) admit(op rest.Operation, next http.Handler) http.Handler {
+	action := actions[op.ID]
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller, err := s.identify(w, r, action)
+		if err != nil {
+			s.errors.Write(w, r, err)
+			return
+		}
+		ctx := context.WithValue(r.Context(), exchangeKey{}, &exchange{caller: caller, path: r.URL.Path})
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+func (s *Server) identify(w http.ResponseWriter, r *http.Request, action cloud.Action) (cloud.Caller, error) {
+	token, err := bearerToken(r)
+	if err != nil {
+		return cloud.Caller{}, err
+	}
+	principal, err := s.Verifier.Verify(r.Context(), token)
+	if err != nil {
+		return cloud.Caller{}, err
+	}
+	caller, err := s.Control.Admit(r.Context(), principal, action, r.Header.Get("X-ORG-ID"))
+	caller.Origin = cloud.Origin{RequestID: rest.RequestID(w), Address: s.ClientAddress(r)}
+	return caller, err
+}
+
+// bearerToken takes the token from the Authorization header (RFC 6750, 2.1).
+func bearerToken(r *http.Request) (string, error) {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return "", cloud.Unauthenticated("send a token with the header Authorization: Bearer <token>")
+	}
+	return strings.TrimSpace(token), nil
+}

@@ -1,0 +1,82 @@
+package managementapi
+
+import (
+	"container/list"
+	"sync"
+	"time"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+)
+
+// listKey names a list that can be kept: an operation's, of an organization,
+// under a filter.
+type listKey struct {
+	operation    string
+	organization cloud.ID
+	project      cloud.ID
+}
+
+// listCache keeps whole lists in encoded form, the most recently used ones, in
+// bounded memory. A list holds for one version of the organization's fleet and
+// until the first health in it changes by itself; callers bring the version
+// that they read from the store, so replicas agree.
+type listCache struct {
+	mu     sync.Mutex
+	byKey  map[listKey]*list.Element // of *keptList
+	recent list.List                 // most recently used first
+	bytes  int
+	limit  int
+}
+
+type keptList struct {
+	key     listKey
+	version cloud.FleetVersion
+	until   time.Time // zero for never
+	answer  answer
+}
+
+func newListCache(limit int) *listCache {
+	return &listCache{byKey: map[listKey]*list.Element{}, limit: limit}
+}
+
+func (c *listCache) get(key listKey, version cloud.FleetVersion, now time.Time) (answer, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.byKey[key]
+	if !ok {
+		return answer{}, false
+	}
+	kept := keptIn(e)
+	if kept.version != version || !kept.until.IsZero() && !now.Before(kept.until) {
+		return answer{}, false
+	}
+	c.recent.MoveToFront(e)
+	return kept.answer, true
+}
+
+func (c *listCache) put(kept *keptList) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.byKey[kept.key]; ok {
+		c.remove(e)
+	}
+	if kept.answer.Size() > c.limit {
+		return
+	}
+	c.byKey[kept.key] = c.recent.PushFront(kept)
+	c.bytes += kept.answer.Size()
+	for c.bytes > c.limit {
+		c.remove(c.recent.Back())
+	}
+}
+
+func (c *listCache) remove(e *list.Element) {
+	kept := keptIn(e)
+	c.recent.Remove(e)
+	delete(c.byKey, kept.key)
+	c.bytes -= kept.answer.Size()
+}
+
+func keptIn(e *list.Element) *keptList {
+	return e.Value.(*keptList) //nolint:forcetypeassert // the list holds nothing else
+}

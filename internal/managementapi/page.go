@@ -1,0 +1,53 @@
+package managementapi
+
+import (
+	"context"
+	"encoding/base64"
+	"net/url"
+	"strconv"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/control"
+)
+
+// pageOf reads the parameters limit and cursor; without either the page is the
+// whole list.
+func pageOf(limit *int, cursor *string) (cloud.Page, error) {
+	var page cloud.Page
+	if limit != nil {
+		page.Limit = *limit
+	}
+	if cursor != nil {
+		after, err := base64.RawURLEncoding.DecodeString(*cursor)
+		if err != nil || len(after) == 0 {
+			return page, cloud.Invalid("cursor is not one that a Link header gave; begin again without it")
+		}
+		page.After = string(after)
+	}
+	return page, nil
+}
+
+// nextLink is the Link header (RFC 8288) to the page after one, or "".
+func nextLink(ctx context.Context, page cloud.Page, next string) string {
+	if next == "" {
+		return ""
+	}
+	query := url.Values{
+		"cursor": {base64.RawURLEncoding.EncodeToString([]byte(next))},
+		"limit":  {strconv.Itoa(page.Limit)},
+	}
+	return "<" + exchangeOf(ctx).path + "?" + query.Encode() + `>; rel="next"`
+}
+
+// answerList answers with a list, or a page of one; never null.
+func answerList[T, W any](ctx context.Context, page cloud.Page, l control.Listing[T], wire func(T) W) (answer, error) {
+	return answerWith(translate(l.Items, wire), nextLink(ctx, page, l.Next))
+}
+
+func translate[T, W any](items []T, wire func(T) W) []W {
+	out := make([]W, len(items))
+	for i, item := range items {
+		out[i] = wire(item)
+	}
+	return out
+}

@@ -1,0 +1,474 @@
+package region_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/engine"
+	"github.com/penstock-cloud/penstock/internal/region"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+)
+
+const (
+	organization = cloud.ID("0190a1c0-0000-7000-8000-000000000001")
+	project      = cloud.ID("0190a1c0-0000-7000-8000-000000000002")
+)
+
+func numbered(n int) cloud.ID { return cloud.ID(fmt.Sprintf("0190a1c0-0000-7000-8000-%012d", n)) }
+
+func instanceKey(n int) cloud.ObjectKey {
+	return cloud.ObjectKey{Kind: cloud.KindInstance, ID: numbered(n)}
+}
+
+func instance(n int, state cloud.InstanceState) engine.Instance {
+	return engine.Instance{ID: numbered(n), InstanceReport: cloud.InstanceReport{
+		OrganizationID: organization, ProjectID: project,
+		Name: fmt.Sprintf("trainer-%d", n), Type: "gpu.h100.8x", State: state, Image: "image://ubuntu22.04",
+		Tags: map[string]string{"b": "<2>", "a": "1"}, Source: "host-01",
+	}}
+}
+
+func clusterAt(n int, down bool) engine.Cluster {
+	return engine.Cluster{ID: numbered(n), ClusterReport: cloud.ClusterReport{
+		OrganizationID: organization, ProjectID: project,
+		Name: fmt.Sprintf("k8s-%d", n), Type: cloud.ClusterKubernetes, Source: "prober", Down: down,
+	}}
+}
+
+// world is a region on a real database, with a clock that stands still.
+type world struct {
+	*region.Region
+	t     *testing.T
+	store cloud.RegionStore
+
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	store, err := sqlite.OpenRegion(t.Context(), filepath.Join(t.TempDir(), "region.db"), func() cloud.ID { return numbered(900) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	w := &world{t: t, store: store, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	w.Region = region.New(region.Config{
+		Store: store, Log: slog.New(slog.DiscardHandler),
+		NewID: func() cloud.ID { return numbered(901) },
+		Now:   w.clock,
+		After: func(time.Duration) <-chan time.Time {
+			c := make(chan time.Time, 1)
+			c <- w.clock()
+			return c
+		},
+	})
+	return w
+}
+
+func (w *world) clock() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+func (w *world) pass(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = w.now.Add(d)
+}
+
+func (w *world) observe(b engine.Batch) {
+	w.t.Helper()
+	if err := w.Observe(w.t.Context(), b); err != nil {
+		w.t.Fatalf("observe: %v", err)
+	}
+}
+
+// state is all that a region's database holds.
+type state struct {
+	ID         cloud.RegionIdentity
+	Objects    []cloud.Object
+	Tombstones []cloud.Tombstone
+}
+
+func (w *world) state() state {
+	w.t.Helper()
+	var s state
+	err := w.Read(w.t.Context(), func(tx cloud.RegionReader) (err error) {
+		if s.ID, err = tx.Identity(); err != nil {
+			return err
+		}
+		if s.Objects, err = tx.Objects(cloud.ObjectKey{}, 100_000); err != nil {
+			return err
+		}
+		_, s.Tombstones, err = tx.Changes(0, 100_000)
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var digest cloud.Digest
+	for _, o := range s.Objects {
+		digest.Add(o)
+	}
+	if digest != s.ID.Digest {
+		w.t.Fatalf("the digest is %v, and that of the objects %v", s.ID.Digest, digest)
+	}
+	return s
+}
+
+func (w *world) notified() bool {
+	select {
+	case <-w.Changed():
+		return true
+	default:
+		return false
+	}
+}
+
+func TestObserveNumbersEveryChange(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	steps := []struct {
+		name    string
+		batch   engine.Batch
+		seq     uint64
+		revs    map[cloud.ID]uint64
+		buried  map[cloud.ID]uint64
+		changed bool
+	}{
+		{
+			name:  "two appear",
+			batch: engine.Batch{Instances: []engine.Instance{instance(1, cloud.InstanceCreating), instance(2, cloud.InstanceRunning)}},
+			seq:   2, revs: map[cloud.ID]uint64{numbered(1): 1, numbered(2): 2}, changed: true,
+		},
+		{
+			name:  "the same again is no change",
+			batch: engine.Batch{Instances: []engine.Instance{instance(1, cloud.InstanceCreating), instance(2, cloud.InstanceRunning)}},
+			seq:   2, revs: map[cloud.ID]uint64{numbered(1): 1, numbered(2): 2},
+		},
+		{
+			name: "one moves, a cluster joins",
+			batch: engine.Batch{
+				Instances: []engine.Instance{instance(1, cloud.InstanceRunning), instance(2, cloud.InstanceRunning)},
+				Clusters:  []engine.Cluster{clusterAt(3, false)},
+			},
+			seq: 4, revs: map[cloud.ID]uint64{numbered(3): 3, numbered(1): 4, numbered(2): 2}, changed: true,
+		},
+		{
+			name:  "one goes, and one that never was",
+			batch: engine.Batch{Gone: []cloud.ObjectKey{instanceKey(1), instanceKey(77)}},
+			seq:   5, revs: map[cloud.ID]uint64{numbered(2): 2, numbered(3): 3},
+			buried: map[cloud.ID]uint64{numbered(1): 5}, changed: true,
+		},
+		{
+			name:  "gone twice is no change",
+			batch: engine.Batch{Gone: []cloud.ObjectKey{instanceKey(1)}},
+			seq:   5, revs: map[cloud.ID]uint64{numbered(2): 2, numbered(3): 3},
+			buried: map[cloud.ID]uint64{numbered(1): 5},
+		},
+		{
+			name:  "back again",
+			batch: engine.Batch{Instances: []engine.Instance{instance(1, cloud.InstanceRunning)}},
+			seq:   6, revs: map[cloud.ID]uint64{numbered(1): 6, numbered(2): 2, numbered(3): 3}, changed: true,
+		},
+	}
+	for _, step := range steps {
+		w.observe(step.batch)
+		s := w.state()
+		revs, buried := map[cloud.ID]uint64{}, map[cloud.ID]uint64{}
+		for _, o := range s.Objects {
+			revs[o.ID] = o.Rev
+		}
+		for _, o := range s.Tombstones {
+			buried[o.ID] = o.Rev
+		}
+		if step.buried == nil {
+			step.buried = map[cloud.ID]uint64{}
+		}
+		if s.ID.Seq != step.seq {
+			t.Errorf("%s: seq %d, want %d", step.name, s.ID.Seq, step.seq)
+		}
+		if d := cmp.Diff(step.revs, revs); d != "" {
+			t.Errorf("%s: revs (-want +got)\n%s", step.name, d)
+		}
+		if d := cmp.Diff(step.buried, buried); d != "" {
+			t.Errorf("%s: tombstones (-want +got)\n%s", step.name, d)
+		}
+		if got := w.notified(); got != step.changed {
+			t.Errorf("%s: notified %v, want %v", step.name, got, step.changed)
+		}
+	}
+}
+
+// Whoever follows the changes, in pieces of any size and at any time, ends up
+// with what the region has.
+func TestChangesLeadToTheSameState(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	chance := rand.New(rand.NewPCG(1, 2))
+	states := cloud.InstanceStates
+	follower, applied := map[cloud.ObjectKey]cloud.Object{}, uint64(0)
+	for range 60 {
+		var b engine.Batch
+		for range chance.IntN(8) {
+			switch n := chance.IntN(20); chance.IntN(4) {
+			case 0:
+				b.Gone = append(b.Gone, instanceKey(n))
+			case 1:
+				b.Clusters = append(b.Clusters, clusterAt(100+n, chance.IntN(2) == 0))
+			default:
+				b.Instances = append(b.Instances, instance(n, states[chance.IntN(len(states))]))
+			}
+		}
+		w.observe(b)
+		for range chance.IntN(3) {
+			err := w.Read(t.Context(), func(tx cloud.RegionReader) error {
+				objects, tombstones, err := tx.Changes(applied, 1+chance.IntN(5))
+				for _, o := range objects {
+					follower[o.ObjectKey] = o
+					applied = max(applied, o.Rev)
+				}
+				for _, o := range tombstones {
+					delete(follower, o.ObjectKey)
+					applied = max(applied, o.Rev)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	err := w.Read(t.Context(), func(tx cloud.RegionReader) error {
+		objects, tombstones, err := tx.Changes(applied, 1000)
+		for _, o := range objects {
+			follower[o.ObjectKey] = o
+		}
+		for _, o := range tombstones {
+			delete(follower, o.ObjectKey)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[cloud.ObjectKey]cloud.Object{}
+	for _, o := range w.state().Objects {
+		want[o.ObjectKey] = o
+	}
+	if d := cmp.Diff(want, follower); d != "" {
+		t.Errorf("the follower's copy (-want +got)\n%s", d)
+	}
+}
+
+func TestObserveRefusesWhatIsNotValid(t *testing.T) {
+	t.Parallel()
+	with := func(change func(*engine.Instance)) engine.Batch {
+		i := instance(2, cloud.InstanceRunning)
+		change(&i)
+		return engine.Batch{Source: "host-02", Instances: []engine.Instance{instance(3, cloud.InstanceRunning), i}}
+	}
+	many := engine.Batch{Source: "host-02"}
+	for n := range engine.MaxBatch + 1 {
+		many.Gone = append(many.Gone, instanceKey(n))
+	}
+	for name, batch := range map[string]engine.Batch{
+		"an id that is none":        with(func(i *engine.Instance) { i.ID = "trainer" }),
+		"an id in upper case":       with(func(i *engine.Instance) { i.ID = cloud.ID(strings.ToUpper(string(organization))) }),
+		"a state that is none":      with(func(i *engine.Instance) { i.State = "resting" }),
+		"no source":                 with(func(i *engine.Instance) { i.InstanceReport.Source = "" }),
+		"an address that is none":   with(func(i *engine.Instance) { i.IP = "10.0.0" }),
+		"a cluster of no type":      {Source: "host-02", Clusters: []engine.Cluster{{ID: numbered(4), ClusterReport: cloud.ClusterReport{OrganizationID: organization, ProjectID: project, Source: "x"}}}},
+		"too many things":           many,
+		"a source of a long name":   {Source: strings.Repeat("h", engine.MaxSourceName+1)},
+		"a source not printable":    {Source: "host\n02"},
+		"a report over its size":    with(func(i *engine.Instance) { i.Tags = map[string]string{"a": strings.Repeat("x", cloud.MaxObjectBody)} }),
+		"a source that is not text": {Source: "host\xff"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.observe(engine.Batch{Instances: []engine.Instance{instance(1, cloud.InstanceRunning)}})
+			w.notified()
+			before := w.state()
+			if err := w.Observe(t.Context(), batch); cloud.CodeOf(err) != cloud.CodeInvalid {
+				t.Errorf("got %v, want an error of code %s", err, cloud.CodeInvalid)
+			}
+			if d := cmp.Diff(before, w.state()); d != "" {
+				t.Errorf("a refused batch changed something (-before +after)\n%s", d)
+			}
+			if w.notified() || len(w.Sources()) > 0 {
+				t.Errorf("a refused batch counts: sources %v", w.Sources())
+			}
+		})
+	}
+}
+
+func TestWhatCouldNotBeWrittenDoesNotCount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_ = w.store.Close()
+	err := w.Observe(t.Context(), engine.Batch{Source: "host-01", Instances: []engine.Instance{instance(1, cloud.InstanceRunning)}})
+	if err == nil {
+		t.Fatal("a batch was recorded in a closed database")
+	}
+	if w.notified() || len(w.Sources()) > 0 {
+		t.Errorf("it counts: sources %v", w.Sources())
+	}
+}
+
+func TestSourcesAge(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if got := w.Sources(); len(got) != 0 {
+		t.Fatalf("sources before anything was heard: %v", got)
+	}
+	w.observe(engine.Batch{Source: "host-01", Instances: []engine.Instance{instance(1, cloud.InstanceRunning)}})
+	w.pass(10 * time.Second)
+	if err := w.Heard("host-02"); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(5 * time.Second)
+	want := map[string]time.Duration{"host-01": 15 * time.Second, "host-02": 5 * time.Second}
+	if d := cmp.Diff(want, w.Sources()); d != "" {
+		t.Errorf("ages (-want +got)\n%s", d)
+	}
+	w.observe(engine.Batch{Source: "host-01", Instances: []engine.Instance{instance(1, cloud.InstanceRunning)}})
+	want["host-01"] = 0 // though it said nothing new
+	if d := cmp.Diff(want, w.Sources()); d != "" {
+		t.Errorf("ages after it spoke again (-want +got)\n%s", d)
+	}
+	if err := w.Heard(""); cloud.CodeOf(err) != cloud.CodeInvalid {
+		t.Errorf("a source without a name: %v", err)
+	}
+}
+
+func TestSourcesAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for n := range region.MaxSources + 3 {
+		if err := w.Heard(fmt.Sprint(n)); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(time.Millisecond)
+	}
+	ages := w.Sources()
+	if len(ages) != region.MaxSources {
+		t.Errorf("%d sources are kept, want %d", len(ages), region.MaxSources)
+	}
+	for _, oldest := range []string{"0", "1", "2"} {
+		if _, kept := ages[oldest]; kept {
+			t.Errorf("source %s is kept, though it was silent for the longest", oldest)
+		}
+	}
+}
+
+func TestOldTombstonesArePruned(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for n := range 6 {
+		w.observe(engine.Batch{Instances: []engine.Instance{instance(n, cloud.InstanceRunning)}})
+	}
+	w.KeepTombstones(2)
+	w.observe(engine.Batch{Gone: []cloud.ObjectKey{instanceKey(0), instanceKey(1), instanceKey(2), instanceKey(3)}})
+	s := w.state()
+	if s.ID.Floor != 8 || len(s.Tombstones) != 2 || s.Tombstones[0].Rev != 9 {
+		t.Errorf("floor %d with tombstones %v, want 8 with those of 9 and 10", s.ID.Floor, s.Tombstones)
+	}
+	w.KeepTombstones(2)
+	w.observe(engine.Batch{Source: "host-01"})
+	if again := w.state(); !cmp.Equal(s, again) {
+		t.Errorf("pruning with nothing to prune changed something:\n%s", cmp.Diff(s, again))
+	}
+}
+
+func TestRenewKeepsEverythingElse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.observe(engine.Batch{Instances: []engine.Instance{instance(1, cloud.InstanceRunning)}})
+	want := w.state()
+	if err := w.Renew(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want.ID.Incarnation = numbered(901)
+	if d := cmp.Diff(want, w.state()); d != "" {
+		t.Errorf("after the renewal (-want +got)\n%s", d)
+	}
+}
+
+func TestKnownYieldsEverything(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	want := map[cloud.ObjectKey]bool{}
+	for page := range 3 {
+		var b engine.Batch
+		for n := range 700 {
+			i := instance(page*1000+n, cloud.InstanceRunning)
+			b.Instances = append(b.Instances, i)
+			want[cloud.ObjectKey{Kind: cloud.KindInstance, ID: i.ID}] = true
+		}
+		w.observe(b)
+	}
+	got := map[cloud.ObjectKey]bool{}
+	for o, err := range w.Known(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) == 500 { // the sink can be used meanwhile
+			w.observe(engine.Batch{Clusters: []engine.Cluster{clusterAt(1, true)}})
+		}
+		got[o.ObjectKey] = true
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("%d objects are known, want %d", len(got), len(want))
+	}
+	for range w.Known(t.Context()) {
+		break // may stop early
+	}
+	_ = w.store.Close()
+	failures := 0
+	for _, err := range w.Known(t.Context()) {
+		if err == nil {
+			t.Fatal("an object was read from a closed database")
+		}
+		failures++
+	}
+	if failures != 1 {
+		t.Errorf("%d errors, want one", failures)
+	}
+}
+
+type engineFunc func(context.Context, engine.Sink) error
+
+func (f engineFunc) Run(ctx context.Context, sink engine.Sink) error { return f(ctx, sink) }
+
+func TestDriveStartsAnEngineAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	runs := 0
+	err := w.Drive(ctx, engineFunc(func(ctx context.Context, sink engine.Sink) error {
+		if runs++; runs < 3 {
+			return errors.New("the hypervisor is away")
+		}
+		cancel()
+		return ctx.Err()
+	}))
+	if !errors.Is(err, context.Canceled) || runs != 3 {
+		t.Errorf("Drive returned %v after %d runs, want context.Canceled after 3", err, runs)
+	}
+}
