@@ -63,7 +63,7 @@ func newState(r cloud.Reader, region string, now time.Time, upserts []upsert, to
 		}
 		old, known := stored[u.ObjectKey]
 		if !known || old.Held != "" {
-			if o.Held, err = hold(r, region, u.ObjectKey); err != nil {
+			if o.Held, err = hold(r, u.ObjectKey); err != nil {
 				return c, err
 			}
 		}
@@ -92,11 +92,11 @@ func newState(r cloud.Reader, region string, now time.Time, upserts []upsert, to
 	return c, nil
 }
 
-// hold says why an object that the region does not show is to be kept aside,
-// if it is: an id belongs to the region that reported it first.
-func hold(r cloud.Reader, region string, key cloud.ObjectKey) (cloud.HeldReason, error) {
+// hold says why an object that is not shown in its region's name is to be kept
+// aside, if it is: an id belongs to the region that reported it first.
+func hold(r cloud.Reader, key cloud.ObjectKey) (cloud.HeldReason, error) {
 	owner, err := r.Owner(key)
-	if err != nil || owner == "" || owner == region {
+	if err != nil || owner == "" {
 		return "", err
 	}
 	return cloud.HeldForeignID, nil

@@ -45,6 +45,22 @@ func TestAnEmptyRegionResumesAtOnce(t *testing.T) {
 	s.same(r)
 }
 
+func TestARegionThatIsNotEmptyDoesNotResumeAtFirst(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	for name, prepare := range map[string]func(*site){
+		"seq without objects": func(r *site) { r.run(1, acme, cloud.InstanceRunning); r.bury(instanceKey(1)) },
+		"objects without seq": func(r *site) { r.run(1, acme, cloud.InstanceRunning); r.seq = 0 },
+	} {
+		r := newSite(s, west)
+		prepare(r)
+		if next := r.hello(); next != wire.WelcomeNextSnapshot {
+			t.Errorf("%s: hello is answered with %s", name, next)
+		}
+		s.write(func(w cloud.Writer) error { return w.PutLink(cloud.Link{Region: west}) })
+	}
+}
+
 func TestHelloSaysWhereToGoOn(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

@@ -491,8 +491,13 @@ func TestANonceOfTheFutureProvesNothing(t *testing.T) {
 	s := newStand(t)
 	r := joined(s, west)
 	s.pass(-time.Second) // another replica is a little behind
-	r.send(r.heartbeat())
 	m := r.heartbeat()
+	m.Sources = []wire.Source{{Name: "host-7"}}
+	r.send(m)
+	if got := s.link(west).Sources["host-7"]; !got.Equal(s.clock()) {
+		t.Errorf("a source was heard at %v, after now, %v", got, s.clock())
+	}
+	m = r.heartbeat()
 	s.pass(-24 * time.Hour) // the clock is set back
 	_, err := s.plane.Sync(t.Context(), r.peer(), m)
 	refused(t, "a nonce of tomorrow", err, cloud.CodeInvalid)
