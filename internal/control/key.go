@@ -107,13 +107,13 @@ func screenKey(text string) error {
 	switch {
 	case text == "":
 		return cloud.Invalid("key is missing; give the one line of a .pub file (%s)", acceptedKeys)
-	case strings.Contains(text, "PRIVATE KEY"):
+	case strings.Contains(text, "PRIVATE KEY") || strings.HasPrefix(text, "PuTTY-User-Key-File"):
 		return cloud.Invalid("that is a private key: never send it to anyone, and replace it if you did; give the one line of the .pub file beside it")
 	case len(text) > maxKeyLine:
 		return cloud.Invalid("key must be at most %d bytes; got %d", maxKeyLine, len(text))
 	case strings.ContainsAny(text, "\n\r"):
 		return cloud.Invalid("key must be one line; register several keys one by one")
-	case strings.ContainsFunc(text, func(r rune) bool { return r == unicode.ReplacementChar || unicode.IsControl(r) && r != '\t' }):
+	case strings.ContainsFunc(text, func(r rune) bool { return r == unicode.ReplacementChar || !unicode.IsPrint(r) && r != '\t' }):
 		return cloud.Invalid("key must be printable text")
 	case strings.HasPrefix(text, "ssh-dss"):
 		return cloud.Invalid("DSA keys are not secure and OpenSSH refuses them; use one of %s", acceptedKeys)
