@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gofrs/flock"
@@ -31,15 +32,6 @@ func defaultDataDir() string {
 	return filepath.Join(home, ".local", "share", "penstock")
 }
 
-// lock makes the folder, and holds it for this process until release is
-// called. The operating system lets go of it when the process dies.
-func (d dataDir) lock() (release func(), err error) {
-	if err := os.MkdirAll(string(d), 0o700); err != nil {
-		return nil, fmt.Errorf("--data-dir: %w", err)
-	}
-	return lockFile(filepath.Join(string(d), "lock"), "--data-dir")
-}
-
 // databaseFile is the file that a --database flag names. Only SQLite is there
 // yet, and a URL of another kind must not become the name of a file.
 func databaseFile(database string) (string, error) {
@@ -47,7 +39,7 @@ func databaseFile(database string) (string, error) {
 	if scheme, _, ok := strings.Cut(database, "://"); ok && !isSQLite {
 		return "", fmt.Errorf("--database: %s databases are not supported by this release; give a file, or sqlite:FILE", scheme)
 	}
-	return filepath.Clean(strings.TrimPrefix(file, "//")), nil
+	return filepath.Abs(strings.TrimPrefix(file, "//"))
 }
 
 // existingDatabase is where an operator's command finds the plane's database.
@@ -92,28 +84,78 @@ func readSecret(file string) (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// hold finds the database of a server and keeps other servers away from it:
-// by the lock of the folder that it is in.
-func hold(dir, database string, within func(dataDir) string) (file string, release func(), err error) {
+// holdDatabase finds the database of a server, in the folder or where the flag
+// --database says, and holds it for this process until release is called.
+func holdDatabase(dir dataDir, database string, within func(dataDir) string) (file string, release func(), err error) {
 	if database == "" {
-		release, err = dataDir(dir).lock()
-		return within(dataDir(dir)), release, err
+		file = within(dir)
+		release, err = hold(dir, file)
+		return file, release, err
 	}
 	if file, err = databaseFile(database); err != nil {
 		return "", nil, err
 	}
-	release, err = lockFile(file+".serving", "--database") // beside the store's own .lock
+	release, err = hold("", file)
 	return file, release, err
 }
 
-func lockFile(name, flag string) (release func(), err error) {
+// hold keeps other servers away from the folder, which it makes, and from the
+// databases, until release is called. The operating system lets go of them when
+// the process dies. A folder "" is none.
+//
+// A database is held by itself as well, since a server of another folder may be
+// told to use it.
+func hold(dir dataDir, databases ...string) (release func(), err error) {
+	var held []func()
+	release = func() {
+		for _, unlock := range slices.Backward(held) {
+			unlock()
+		}
+	}
+	flag := "--database"
+	if dir != "" {
+		flag = "--data-dir"
+		if err := os.MkdirAll(string(dir), 0o700); err != nil {
+			return nil, fmt.Errorf("%s: %w", flag, err)
+		}
+		unlock, err := lockFile(filepath.Join(string(dir), "lock"), flag, string(dir))
+		if err != nil {
+			return nil, err
+		}
+		held = append(held, unlock)
+	}
+	for _, file := range databases {
+		file = realPath(file)
+		unlock, err := lockFile(file+".serving", flag, file) // beside the store's own .lock
+		if err != nil {
+			release()
+			return nil, err
+		}
+		held = append(held, unlock)
+	}
+	return release, nil
+}
+
+// realPath follows symbolic links, so that a database has one lock by whatever
+// name it is known. What does not exist yet has the name that it will get.
+func realPath(file string) string {
+	if real, err := filepath.EvalSymlinks(file); err == nil {
+		return real
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(file)); err == nil {
+		return filepath.Join(dir, filepath.Base(file))
+	}
+	return file
+}
+
+func lockFile(name, flag, what string) (release func(), err error) {
 	l := flock.New(name, flock.SetPermissions(0o600))
 	held, err := l.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
 	if !held {
-		return nil, fmt.Errorf("%s: another penstock holds %s; stop it, or choose another place", flag, filepath.Dir(name))
+		return nil, fmt.Errorf("%s: another penstock holds %s; stop it, or choose another place", flag, what)
 	}
 	return func() { _ = l.Unlock() }, nil
 }

@@ -30,7 +30,7 @@ func (c *servePlaneCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	file, release, err := hold(c.DataDir, c.Database, dataDir.planeDatabase)
+	file, release, err := holdDatabase(dataDir(c.DataDir), c.Database, dataDir.planeDatabase)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (c *serveRegionCommand) Run(ctx context.Context, std streams) error {
 	if c.DataDir == "" {
 		c.DataDir = filepath.Join(defaultDataDir(), "regions", c.Name)
 	}
-	file, release, err := hold(c.DataDir, c.Database, dataDir.regionDatabase)
+	file, release, err := holdDatabase(dataDir(c.DataDir), c.Database, dataDir.regionDatabase)
 	if err != nil {
 		return err
 	}

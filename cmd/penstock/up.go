@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -39,7 +40,7 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	dir := dataDir(c.DataDir)
-	release, err := dir.lock()
+	release, err := hold(dir, dir.planeDatabase(), dir.regionDatabase())
 	if err != nil {
 		return err
 	}
@@ -78,6 +79,7 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 	}
 	defer site.close()
 
+	start := time.Now()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return proc.serveOps(ctx) })
 	group.Go(func() error { return planeAt.Serve(ctx, plane.handler) })
@@ -85,7 +87,7 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 	group.Go(func() error { return plane.stayAlive(ctx) })
 	group.Go(func() error { return plane.keepAdminToken(ctx, dir) })
 	group.Go(func() error { return site.run(ctx) })
-	plane.awaitReport(ctx, localRegion)
+	awaitReport(ctx, plane, site, start)
 	greet(std, planeAt.URL(), regionAt.URL(), proc.opsURL(), dir)
 	return group.Wait()
 }
@@ -97,23 +99,39 @@ const (
 	reportPoll     = 20 * time.Millisecond
 )
 
-// awaitReport waits until the plane holds what the region has, or patience
+// awaitReport waits until the plane shows the region's fleet, or patience
 // ends: a large fleet arrives while the plane serves already.
-func (p *plane) awaitReport(ctx context.Context, region string) {
+func awaitReport(ctx context.Context, p *plane, s *site, start time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, reportPatience)
 	defer cancel()
-	for ctx.Err() == nil {
-		links, err := p.control.As(system).Links(ctx)
-		for _, l := range links {
-			if err == nil && l.Region == region && l.AppliedSeq > 0 {
-				return
-			}
-		}
+	for !isReported(ctx, p, s, start) {
 		select {
 		case <-ctx.Done():
+			return
 		case <-time.After(reportPoll):
 		}
 	}
+}
+
+// isReported tells whether the plane has heard of the region since the start,
+// and has all that the region has: some instances at least, which come last.
+func isReported(ctx context.Context, p *plane, s *site, start time.Time) bool {
+	var id cloud.RegionIdentity
+	var instances []cloud.Object
+	err := s.region.Read(ctx, func(tx cloud.RegionReader) (err error) {
+		if id, err = tx.Identity(); err != nil {
+			return err
+		}
+		instances, err = tx.Objects(cloud.ObjectKey{Kind: cloud.KindInstance}, 1)
+		return err
+	})
+	if err != nil || len(instances) == 0 {
+		return false
+	}
+	links, err := p.control.As(system).Links(ctx)
+	return err == nil && slices.ContainsFunc(links, func(l cloud.Link) bool {
+		return l.Region == localRegion && l.SyncedAt.After(start) && l.AppliedSeq == id.Seq
+	})
 }
 
 func greet(std streams, plane, region, ops string, dir dataDir) {

@@ -1,0 +1,27 @@
+// Package stories tells, as tests, what people do with the program, and what
+// they get: each story drives the built binary as real processes, over real
+// sockets and files.
+//
+// Most stories are scripts in testdata, and read from the top. Beside what
+// testscript brings, they have these commands; a leading ! means that the
+// command is to fail.
+//
+//	penstock [NAME=VALUE…] ARG…            run a command to its end
+//	start NAME [NAME=VALUE…] ARG…          run a server; go on when it says that it serves
+//	stop NAME                              interrupt it, as Ctrl-C does, and wait for a clean end
+//	kill NAME                              kill it, as kill -9 does
+//	ended NAME                             wait until it ends by itself
+//	logged NAME REGEXP                     wait until it logs a line like this
+//	http [FLAG…] METHOD URL STATUS         ask and check; see the flags in http_test.go
+//	take NAME FILE REGEXP                  set a variable to what the first group matches
+//	audit DATABASE [ORGANIZATION]          print who changed what, one change a line
+//	narrow FILE                            no line is wider than a terminal of 80 columns
+//	mode FILE PERMISSIONS                  a file's permissions, in octal
+//	ports NAME…                            set variables to ports that nobody uses
+//
+// A server's output goes to NAME.out and NAME.err. No story may leave a secret
+// in what any process wrote to standard error.
+//
+// The package owns the stories that span processes. What one process does
+// inside is tested where it is done.
+package stories

@@ -1,0 +1,135 @@
+package stories
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "write what the commands print into the scripts' goldens")
+
+// binary is the program, built as it is released.
+var binary string
+
+// main is apart from TestMain for its deferred calls.
+func TestMain(m *testing.M) {
+	commands := map[string]func(){}
+	if _, err := exec.LookPath("curl"); err != nil {
+		commands["curl"] = curl
+	}
+	testscript.Main(builder{m}, commands)
+}
+
+// builder builds the program before the tests run.
+type builder struct{ *testing.M }
+
+func (b builder) Run() int {
+	flag.Parse()
+	// Stories wait for servers more than they work.
+	if err := flag.Set("test.parallel", fmt.Sprint(max(8, runtime.GOMAXPROCS(0)))); err != nil {
+		return failed(err)
+	}
+	dir, err := os.MkdirTemp("", "penstock-stories")
+	if err != nil {
+		return failed(err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // the system cleans its temporary folder
+	binary = filepath.Join(dir, "penstock")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "github.com/penstock-cloud/penstock/cmd/penstock")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return failed(fmt.Errorf("go build: %w\n%s", err, out))
+	}
+	return b.M.Run()
+}
+
+func failed(err error) int {
+	fmt.Fprintln(os.Stderr, err)
+	return 1
+}
+
+func TestStories(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		Setup:               setUp,
+		Cmds:                scriptCommands,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
+	})
+}
+
+// story is what the commands of one script share.
+type story struct {
+	dir     string
+	env     []string
+	servers map[string]*process
+	said    *stderrs
+}
+
+type storyKey struct{}
+
+func setUp(env *testscript.Env) error {
+	s := &story{dir: env.WorkDir, servers: map[string]*process{}, said: &stderrs{dir: env.WorkDir}}
+	for _, v := range env.Vars {
+		if !strings.HasPrefix(v, "PENSTOCK_") {
+			s.env = append(s.env, v)
+		}
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		return err
+	}
+	env.Setenv("ROOT", root)
+	env.Values[storyKey{}] = s
+	env.Defer(func() {
+		for _, p := range s.servers {
+			p.kill()
+			env.T().Log(p.name + " logged:\n" + string(p.log()))
+		}
+		if err := s.said.leak(); err != nil {
+			env.T().Fatal(err)
+		}
+	})
+	return nil
+}
+
+func storyOf(ts *testscript.TestScript) *story { return ts.Value(storyKey{}).(*story) }
+
+// environment takes the leading NAME=VALUE off the arguments.
+func (s *story) environment(args []string) (env, rest []string) {
+	env = s.env[:len(s.env):len(s.env)]
+	for len(args) > 0 && !strings.HasPrefix(args[0], "-") && strings.Contains(args[0], "=") {
+		env, args = append(env, args[0]), args[1:]
+	}
+	return env, args
+}
+
+func TestSecretsAreRecognized(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		text string
+		want bool
+	}{
+		{`{"msg":"hello","token":"eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.e30.c2ln"}`, true},
+		{"Bearer psr_7Jt5kq0Zl3xR9w", true},
+		{"-----BEGIN PRIVATE KEY-----", true},
+		{`{"msg":"request","request_id":"01a20ae9-b6b8-7360-bfba-a75f1086300e"}`, false},
+	} {
+		said := &stderrs{dir: t.TempDir()}
+		if _, err := said.Write([]byte("a line before\n" + c.text + "\n")); err != nil {
+			t.Fatal(err)
+		}
+		if err := said.leak(); (err != nil) != c.want {
+			t.Errorf("%s: got %v", c.text, err)
+		}
+	}
+}
