@@ -21,7 +21,8 @@ const scrapeTimeout = 5 * time.Second
 
 func newLinkCollector(links interface {
 	Links(context.Context) ([]cloud.Link, error)
-}) *linkCollector {
+},
+) *linkCollector {
 	return &linkCollector{
 		links: links.Links,
 		age: prometheus.NewDesc("penstock_region_sync_age_seconds",

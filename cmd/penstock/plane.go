@@ -79,8 +79,9 @@ func (p *plane) assemble(ctx context.Context, c planeConfig) error {
 	c.metrics.Register(newLinkCollector(p.control.As(system)))
 
 	mux := http.NewServeMux()
-	mux.Handle("/federation/", observed(c, "federation", federation.Operations(), reports))
-	mux.Handle("/", observed(c, "management", management.Operations(), management))
+	// Regions sync all day long; their requests would bury everybody else's.
+	mux.Handle("/federation/", observed(c, slog.LevelDebug, "federation", federation.Operations(), reports))
+	mux.Handle("/", observed(c, slog.LevelInfo, "management", management.Operations(), management))
 	p.addWeb(mux, c)
 	p.handler = mux
 	return nil
@@ -99,13 +100,13 @@ func (p *plane) addWeb(mux *http.ServeMux, c planeConfig) {
 		"GET " + issuer.DiscoveryPath: issuer.Discovery(p.issuer, fail),
 		"GET " + issuer.JWKSPath:      issuer.JWKS(p.issuer, fail),
 	} {
-		mux.Handle(pattern, observed(c, "web", map[string]string{pattern: pattern}, handler))
+		mux.Handle(pattern, observed(c, slog.LevelDebug, "web", map[string]string{pattern: pattern}, handler))
 	}
 }
 
-func observed(c planeConfig, api string, operations map[string]string, next http.Handler) http.Handler {
+func observed(c planeConfig, level slog.Level, api string, operations map[string]string, next http.Handler) http.Handler {
 	return observe.Middleware(observe.Config{
-		API: api, Operations: operations, Metrics: c.metrics, Log: c.log, Now: time.Now, NewID: newID,
+		API: api, Operations: operations, Metrics: c.metrics, Log: c.log, Level: level, Now: time.Now, NewID: newID,
 	}, next)
 }
 

@@ -24,6 +24,9 @@ type serveRegionCommand struct {
 	logFlags
 }
 
+// Validate is called by the parser.
+func (c *serveRegionCommand) Validate() error { return checkFleet(c.Fleet) }
+
 // Run serves the region and reports until ctx ends.
 func (c *serveRegionCommand) Run(ctx context.Context, std streams) error {
 	config, err := c.config()

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/engine/simulated"
 )
 
 type upCommand struct {
@@ -17,6 +18,17 @@ type upCommand struct {
 	Fleet        int    `default:"48" placeholder:"N" help:"How many simulated instances the region has, 1 to 1000000 (default: ${default})."`
 	healthFlags
 	logFlags
+}
+
+// Validate is called by the parser.
+func (c *upCommand) Validate() error { return checkFleet(c.Fleet) }
+
+// checkFleet holds for --fleet.
+func checkFleet(n int) error {
+	if n < 1 || n > simulated.MaxFleet {
+		return fmt.Errorf("--fleet must be 1 to %d; got %d", simulated.MaxFleet, n)
+	}
+	return nil
 }
 
 // Run starts plane and region in this process, with a database each and HTTP
@@ -108,8 +120,10 @@ func greet(std streams, plane, region, ops string, dir dataDir) {
 	token := dir.adminToken()
 	fmt.Fprintf(std.out, `Penstock is up.
 
-  Management API   %s/api/v1alpha1   (to read: %s/docs/)
-  region "local"   %s   simulated: nothing there is a real machine
+  Management API   %s/api/v1alpha1
+  documentation    %s/docs/
+  region "local"   %s
+                   simulated: nothing there is a real machine
   metrics          %s
   admin's token    %s
   data             %s

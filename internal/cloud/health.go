@@ -92,23 +92,39 @@ const (
 // tick is the grain of stored times; a limit is passed one tick after it.
 const tick = time.Microsecond
 
-// confidence computes how far to believe what a source said, and the next
-// instant at which the passing of time alone makes that worse (zero: never).
-func (l *Link) confidence(now time.Time, source string, limits Limits, outages Outages) (confidence, time.Time) {
+// clockPlay is how far evidence may lie in the future, since the clocks of one
+// plane's replicas differ. What lies further was noted before the clock was
+// set back, and its age is unknown.
+const clockPlay = 5 * time.Second
+
+// belief is how far to believe what a source said, and when that changes if
+// nothing more is heard (zero: never).
+type belief struct {
+	confidence
+	until       time.Time // the next change
+	offlineFrom time.Time // zero if it is offline
+}
+
+// believe computes how far to believe what a source said.
+func (l *Link) believe(now time.Time, source string, limits Limits, outages Outages) belief {
 	heard, known := l.Sources[source]
 	if !known {
-		return offline, time.Time{}
+		return belief{confidence: offline}
 	}
 	// Time in which the plane was down does not count towards offline.
 	gone := heard.Add(limits.Offline + outages.overlap(heard, now) + tick)
 	aged := heard.Add(limits.Stale + tick)
+	believable := heard.Add(-clockPlay)
+	synced := !l.SyncedAt.Before(outages.LastEnd())
 	switch {
 	case !now.Before(gone):
-		return offline, time.Time{}
-	case !now.Before(aged), l.SyncedAt.Before(outages.LastEnd()):
-		return stale, gone
+		return belief{confidence: offline}
+	case synced && now.Before(believable):
+		return belief{stale, believable, gone}
+	case synced && now.Before(aged):
+		return belief{fresh, aged, gone}
 	default:
-		return fresh, aged
+		return belief{stale, gone, gone}
 	}
 }
 
@@ -144,41 +160,38 @@ type HealthClock struct {
 // Cluster computes the health of a cluster: a pure function of the clock, the
 // link and the last report. One whose prober found it down is offline at once.
 func (c HealthClock) Cluster(link *Link, cl Cluster) Assessment[ClusterHealth] {
-	conf, until := link.confidence(c.Now, cl.Source, c.Policy.Cluster, c.Outages)
+	b := link.believe(c.Now, cl.Source, c.Policy.Cluster, c.Outages)
 	switch {
-	case conf == offline:
-		return Assessment[ClusterHealth]{ClusterOffline, link.silence(cl.Source, conf, c.Outages), until}
+	case b.confidence == offline:
+		return Assessment[ClusterHealth]{Health: ClusterOffline, Reason: link.silence(cl.Source, b.confidence, c.Outages)}
 	case cl.Down:
-		return Assessment[ClusterHealth]{ClusterOffline, "its API does not answer since " + instant(cl.StateSince), until}
-	case conf == stale:
-		return Assessment[ClusterHealth]{ClusterStale, link.silence(cl.Source, conf, c.Outages), until}
+		return Assessment[ClusterHealth]{ClusterOffline, "its API does not answer since " + instant(cl.StateSince), b.offlineFrom}
+	case b.confidence == stale:
+		return Assessment[ClusterHealth]{ClusterStale, link.silence(cl.Source, b.confidence, c.Outages), b.until}
 	default:
-		return Assessment[ClusterHealth]{Health: ClusterHealthy, Until: until}
+		return Assessment[ClusterHealth]{Health: ClusterHealthy, Until: b.until}
 	}
 }
 
 // Instance computes the health of an instance. Precedence: offline, attention,
 // stale, healthy; stopped is healthy.
 func (c HealthClock) Instance(link *Link, in Instance) Assessment[InstanceHealth] {
-	conf, until := link.confidence(c.Now, in.Source, c.Policy.Instance, c.Outages)
+	b := link.believe(c.Now, in.Source, c.Policy.Instance, c.Outages)
 	trouble, troubleAt := c.trouble(in)
-	if troubleAt.After(c.Now) {
-		until = soonest(until, troubleAt)
-	}
 	switch {
-	case conf == offline:
-		return Assessment[InstanceHealth]{InstanceOffline, link.silence(in.Source, conf, c.Outages), until}
+	case b.confidence == offline:
+		return Assessment[InstanceHealth]{Health: InstanceOffline, Reason: link.silence(in.Source, b.confidence, c.Outages)}
 	case trouble != "":
-		return Assessment[InstanceHealth]{InstanceAttention, trouble, until}
-	case conf == stale:
-		return Assessment[InstanceHealth]{InstanceStale, link.silence(in.Source, conf, c.Outages), until}
+		return Assessment[InstanceHealth]{InstanceAttention, trouble, b.offlineFrom}
+	case b.confidence == stale:
+		return Assessment[InstanceHealth]{InstanceStale, link.silence(in.Source, b.confidence, c.Outages), soonest(b.until, troubleAt)}
 	default:
-		return Assessment[InstanceHealth]{Health: InstanceHealthy, Until: until}
+		return Assessment[InstanceHealth]{Health: InstanceHealthy, Until: soonest(b.until, troubleAt)}
 	}
 }
 
 // trouble words the positive bad news about an instance, if any, or gives the
-// instant at which a passing state will have lasted too long.
+// instant at which a passing state will have lasted too long (zero: never).
 func (c HealthClock) trouble(in Instance) (reason string, at time.Time) {
 	since := instant(in.StateSince)
 	switch {
@@ -189,7 +202,7 @@ func (c HealthClock) trouble(in Instance) (reason string, at time.Time) {
 	case in.State.Passing():
 		at = in.StateSince.Add(c.Policy.Passing + tick)
 		if !c.Now.Before(at) {
-			return fmt.Sprintf("%s since %s", in.State, since), at
+			return fmt.Sprintf("%s since %s", in.State, since), time.Time{}
 		}
 	}
 	return "", at

@@ -1,7 +1,10 @@
 package cloud
 
 import (
+	"cmp"
 	"maps"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -37,57 +40,90 @@ type SyncReport struct {
 	Ages       map[string]time.Duration // how long before sending each source was last heard
 }
 
+// MaxSources bounds how many sources of a region are remembered.
+const MaxSources = 10_000
+
 // Accept notes a sync. Evidence never goes back: each report is a lower bound
-// on when a source was alive.
+// on when a source was alive. Only what was noted before the plane's own clock
+// was set back is forgotten, and over MaxSources what was silent longest.
 //
-// It reports whether any source's confidence got better, for clusters or for
-// instances, so that lists kept from before no longer hold.
-func (l *Link) Accept(r SyncReport, p HealthPolicy, outages Outages) (better bool) {
-	next := *l
-	next.SyncedAt = r.AcceptedAt
-	next.Sources = maps.Clone(l.Sources)
-	if next.Sources == nil {
-		next.Sources = make(map[string]time.Time, len(r.Ages))
-	}
-	for source, age := range r.Ages {
-		if heard := r.IssuedAt.Add(-age); heard.After(next.Sources[source]) {
-			next.Sources[source] = heard
+// It reports whether it changes the health, or the reason for it, of what any
+// source vouches for, so that lists kept from before no longer hold.
+func (l *Link) Accept(r SyncReport, p HealthPolicy, outages Outages) (changed bool) {
+	before := *l
+	before.Sources = make(map[string]time.Time, len(l.Sources))
+	for source, heard := range l.Sources {
+		if !heard.After(r.AcceptedAt.Add(clockPlay)) {
+			before.Sources[source] = heard
 		}
 	}
-	for source := range next.Sources {
-		switch l.compare(&next, source, r.AcceptedAt, p, outages) {
-		case improved:
-			better = true
+	changed = len(before.Sources) < len(l.Sources) || l.SyncedAt.Before(outages.LastEnd())
+	l.SyncedAt, l.Sources = r.AcceptedAt, maps.Clone(before.Sources)
+	for source, age := range r.Ages {
+		if heard := r.IssuedAt.Add(-age); heard.After(l.Sources[source]) {
+			l.Sources[source] = heard
+		}
+	}
+	for source := range l.Sources {
+		switch before.compare(l, source, r.AcceptedAt, p, outages) {
+		case noticed:
+			changed = true
 		case unmoved:
-			next.Sources[source] = l.Sources[source]
+			l.Sources[source] = before.Sources[source]
 		case moved:
 		}
 	}
-	*l = next
-	return better
+	l.forgetSilent(r.Ages)
+	return changed
 }
 
 // movement is what a sync changes about a source.
 type movement int
 
 const (
-	moved    movement = iota // newer evidence of the same confidence
-	improved                 // a better confidence
-	unmoved                  // evidence about a silent source that is no news
+	moved   movement = iota // newer evidence that changes nothing to be seen
+	noticed                 // a better confidence, or a later instant in its reason
+	unmoved                 // evidence about a silent source that is no news
 )
 
 func (l *Link) compare(next *Link, source string, now time.Time, p HealthPolicy, outages Outages) movement {
 	silent := false
 	for _, limits := range []Limits{p.Cluster, p.Instance} {
-		before, _ := l.confidence(now, source, limits, outages)
-		after, _ := next.confidence(now, source, limits, outages)
-		if after < before {
-			return improved
+		before := l.believe(now, source, limits, outages)
+		after := next.believe(now, source, limits, outages)
+		if after.confidence < before.confidence {
+			return noticed
 		}
-		silent = silent || after != fresh
+		silent = silent || after.confidence != fresh
 	}
-	if _, known := l.Sources[source]; known && silent && next.Sources[source].Sub(l.Sources[source]) < evidenceGrain {
+	before, known := l.Sources[source]
+	switch news := next.Sources[source].Sub(before); {
+	case !silent:
+		return moved
+	case known && news < evidenceGrain:
 		return unmoved
+	default:
+		return noticed
 	}
-	return moved
+}
+
+// forgetSilent forgets what was heard of longest ago, until no more than
+// MaxSources remain. Those reported now stay.
+func (l *Link) forgetSilent(reported map[string]time.Duration) {
+	excess := len(l.Sources) - MaxSources
+	if excess <= 0 {
+		return
+	}
+	var silent []string
+	for source := range l.Sources {
+		if _, ok := reported[source]; !ok {
+			silent = append(silent, source)
+		}
+	}
+	slices.SortFunc(silent, func(a, b string) int {
+		return cmp.Or(l.Sources[a].Compare(l.Sources[b]), strings.Compare(a, b))
+	})
+	for _, source := range silent[:min(excess, len(silent))] {
+		delete(l.Sources, source)
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"fmt"
+	"io"
 	"log/slog"
 )
 
@@ -12,19 +14,27 @@ const redacted = "[redacted]"
 
 // Secret is text that must not be seen in a log, an error or a dump. Every
 // way of printing it gives "[redacted]"; Reveal is the only way to the text.
-type Secret struct{ text string }
+//
+// The text is behind a pointer, because fmt looks into unexported fields of
+// other types without asking their methods. So secrets do not compare with ==.
+type Secret struct{ text *string }
 
 // NewSecret wraps text.
-func NewSecret(text string) Secret { return Secret{text} }
+func NewSecret(text string) Secret { return Secret{&text} }
 
 // Reveal returns the text itself, for the one place that must send or store it.
-func (s Secret) Reveal() string { return s.text }
+func (s Secret) Reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
+}
 
 // String implements fmt.Stringer.
 func (Secret) String() string { return redacted }
 
-// GoString implements fmt.GoStringer, for %#v.
-func (Secret) GoString() string { return redacted }
+// Format implements fmt.Formatter, for every verb.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
 // LogValue implements slog.LogValuer.
 func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
@@ -35,7 +45,7 @@ func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // Hash returns the form in which the secret is stored. Our secrets are 256
 // random bits, so a plain SHA-256 cannot be reversed by guessing.
 func (s Secret) Hash() SecretHash {
-	sum := sha256.Sum256([]byte(s.text))
+	sum := sha256.Sum256([]byte(s.Reveal()))
 	return SecretHash(hex.EncodeToString(sum[:]))
 }
 
@@ -49,6 +59,12 @@ func (h SecretHash) Matches(s Secret) bool {
 
 // String implements fmt.Stringer: a hash of a credential is not for logs either.
 func (SecretHash) String() string { return redacted }
+
+// Format implements fmt.Formatter, for every verb.
+func (SecretHash) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalText implements encoding.TextMarshaler, and with it JSON.
+func (SecretHash) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // LogValue implements slog.LogValuer.
 func (SecretHash) LogValue() slog.Value { return slog.StringValue(redacted) }

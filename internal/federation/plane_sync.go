@@ -82,7 +82,7 @@ func (p *Plane) sync(w cloud.Writer, region string, rep report) (s synced, err e
 		s.answer.Outcome, s.mismatch = wire.SyncAnswerOutcomeResync, true
 	}
 	evidence := cloud.SyncReport{AcceptedAt: now, IssuedAt: issued, Ages: rep.ages}
-	better := link.Accept(evidence, p.health, plane.Outages)
+	healthChanged := link.Accept(evidence, p.health, plane.Outages)
 	if err := w.PutLink(link); err != nil {
 		return s, err
 	}
@@ -94,7 +94,7 @@ func (p *Plane) sync(w cloud.Writer, region string, rep report) (s synced, err e
 			return s, err
 		}
 	}
-	if better {
+	if healthChanged {
 		return s, w.TouchHealth()
 	}
 	return s, nil
@@ -155,7 +155,9 @@ func apply(w cloud.Writer, link *cloud.Link, rep report, now time.Time) (copyCha
 
 // pace says when the region is to sync next if nothing changes.
 func (p *Plane) pace(now, issued time.Time, outages cloud.Outages) time.Duration {
-	if issued.Before(outages.LastEnd()) || now.Sub(issued) > oldNonce {
+	started := outages.LastEnd()
+	beforeStart := issued.Before(started) && !started.After(now) // unless the clock was set back since
+	if beforeStart || now.Sub(issued) > oldNonce {
 		return time.Duration(p.rand() * float64(soon))
 	}
 	return time.Duration(float64(syncInterval) * (1 - syncJitter + 2*syncJitter*p.rand()))

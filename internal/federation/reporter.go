@@ -55,7 +55,8 @@ const (
 	// minPace and maxPace bound what the plane may ask for as the time to the
 	// next heartbeat.
 	minPace, maxPace = time.Second, 10 * time.Minute
-	// doubtLasts is how long a hello without an answer may still be under way.
+	// doubtLasts is how long a hello without an answer, of this daemon or of
+	// one before it, may still be under way.
 	doubtLasts = 5 * time.Minute
 )
 
@@ -99,7 +100,7 @@ type Reporter struct {
 	digestDue  time.Time // when to have the copies compared again
 	backlog    bool      // there is more to send at once
 	unanswered bool      // changes went out and it is not known whether they arrived
-	helloDoubt time.Time // until when a hello of ours may still reach the plane
+	helloDoubt time.Time // until when an older hello may still reach the plane
 	renewed    bool      // the last hello was answered with renew
 	mismatches int       // snapshots in a row that did not match
 	failures   int       // errors since the plane last accepted something
@@ -136,6 +137,7 @@ func (r *Reporter) Status() ReporterStatus {
 // of the region took over, and returns ErrFenced. Every other trouble is
 // logged and overcome by trying again. It is called once.
 func (r *Reporter) Run(ctx context.Context) error {
+	r.helloDoubt = r.now().Add(doubtLasts)
 	for {
 		err := r.step(ctx)
 		if ctx.Err() != nil {
@@ -151,7 +153,7 @@ func (r *Reporter) Run(ctx context.Context) error {
 			r.log.ErrorContext(ctx, ErrFenced.Error(), "epoch", r.epoch)
 			return ErrFenced
 		}
-		pause := r.afterFailure(err)
+		pause := r.afterFailure(ctx, err)
 		r.publish(err)
 		r.log.WarnContext(ctx, "reporting to the plane failed and is tried again",
 			"error", err, "state", r.state, "failures", r.failures, "pause", pause)
@@ -252,9 +254,9 @@ func (r *Reporter) sleep(ctx context.Context, d time.Duration) error {
 }
 
 // accepted notes that the plane took a message in.
-func (r *Reporter) accepted() {
+func (r *Reporter) accepted(ctx context.Context) {
 	if r.failures > 0 {
-		r.log.Info("the plane accepts reports again", "failures", r.failures)
+		r.log.InfoContext(ctx, "the plane accepts reports again", "failures", r.failures)
 	}
 	r.failures = 0
 }

@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -56,7 +57,7 @@ func isNotFound(err error) bool {
 }
 
 // afterFailure decides where to go on after an error, and how long to pause.
-func (r *Reporter) afterFailure(err error) time.Duration {
+func (r *Reporter) afterFailure(ctx context.Context, err error) time.Duration {
 	pause := r.backoff(r.failures, err)
 	r.failures++
 	var refused *refusal
@@ -66,13 +67,14 @@ func (r *Reporter) afterFailure(err error) time.Duration {
 	case isNotFound(err) && r.state == ReporterSnapshot:
 		return pause // it was abandoned; the next one begins
 	case isFenced(err):
-		// The daemon that has the higher epoch may be this one, through a hello
-		// that was given up and arrived after all. Asked once, and not again.
+		// Who has the higher epoch may be nobody: a hello that was given up, by
+		// this daemon or one that is gone, arrived after all. A daemon that lives
+		// is told apart by its coming back, since this one does so only once.
 		r.helloDoubt = time.Time{}
 		r.state = ReporterConnecting
 		return pause
 	case refused.status == http.StatusUnauthorized:
-		r.log.Error("the plane does not know this region's credential; give the region the one that " +
+		r.log.ErrorContext(ctx, "the plane does not know this region's credential; give the region the one that "+
 			"`penstock admin region create` printed, or one made anew, and start it again")
 		return r.slow()
 	}

@@ -133,7 +133,7 @@ func (r *Reporter) commitSnapshot(ctx context.Context, id string, seq uint64, di
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	r.accepted()
+	r.accepted(ctx)
 	return nil
 }
 

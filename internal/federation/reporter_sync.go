@@ -37,7 +37,7 @@ func (r *Reporter) sync(ctx context.Context) error {
 		return fmt.Errorf("sync from %d to %d: %w", message.From, message.To, err)
 	}
 	r.unanswered = false
-	r.noteAnswer(answer)
+	r.noteAnswer(ctx, answer)
 	// Changes that the plane took note of without going on are not pressed on
 	// it at once.
 	ignored := message.To > message.From && answer.AppliedSeq <= message.From
@@ -103,7 +103,7 @@ func (r *Reporter) heartbeat(ctx context.Context, seq uint64) (wire.SyncAnswer, 
 	if err != nil {
 		return answer, fmt.Errorf("heartbeat at %d: %w", seq, err)
 	}
-	r.noteAnswer(answer)
+	r.noteAnswer(ctx, answer)
 	return answer, nil
 }
 
@@ -116,8 +116,8 @@ func (r *Reporter) message(from uint64, c changes) wire.SyncRequest {
 	}
 }
 
-func (r *Reporter) noteAnswer(answer wire.SyncAnswer) {
-	r.accepted()
+func (r *Reporter) noteAnswer(ctx context.Context, answer wire.SyncAnswer) {
+	r.accepted(ctx)
 	now := r.now()
 	r.nonce = answer.Nonce
 	r.due = now.Add(min(max(time.Duration(answer.NextInMs)*time.Millisecond, minPace), maxPace))

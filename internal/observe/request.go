@@ -23,6 +23,7 @@ type Config struct {
 	Operations map[string]string // operation by ServeMux pattern, "GET /regions": "ListRegions"
 	Metrics    *Metrics
 	Log        *slog.Logger
+	Level      slog.Level // of the line for each request; zero is Info
 	Now        func() time.Time
 	NewID      func() cloud.ID // for requests that bring no id
 }

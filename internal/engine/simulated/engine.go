@@ -18,11 +18,11 @@ const (
 
 // Config says what to simulate.
 type Config struct {
-	Region        string     // part of what the ids of projects and clusters are made from
-	Organizations []cloud.ID // whose instances and clusters they are; at least one
-	Fleet         int        // instances, 1 to MaxFleet; 0 means DefaultFleet
-	Seed          uint64     // of chance; should differ between regions that are to differ
-	Pace          time.Duration
+	Region        string        // part of what the ids of projects and clusters are made from
+	Organizations []cloud.ID    // whose instances and clusters they are; at least one
+	Fleet         int           // instances, 1 to MaxFleet; 0 means DefaultFleet
+	Seed          uint64        // of chance; should differ between regions that are to differ
+	Pace          time.Duration // mean time between two changes that begin; 0 means DefaultPace
 
 	Now   func() time.Time
 	After func(time.Duration) <-chan time.Time // as time.After

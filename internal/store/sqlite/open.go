@@ -62,6 +62,7 @@ type connections[Q queries[Q]] struct {
 // openDatabase opens the file, which it makes if there is none. Its directory
 // must exist.
 func openDatabase[Q queries[Q]](ctx context.Context, path string, s schema[Q]) (*database[Q], error) {
+	_, _ = sqlite.Fdatasync(true) // as durable as fsync, without a write of the file's times; not on every system
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("open the %s database: %w", s.name, err)
@@ -91,8 +92,7 @@ func (d *database[Q]) open(ctx context.Context, create bool) (*connections[Q], e
 	}
 	c := &connections[Q]{}
 	if err := d.connect(ctx, c, create); err != nil {
-		c.close()
-		return nil, fmt.Errorf("open the %s database %s: %w", d.schema.name, d.path, err)
+		return nil, fmt.Errorf("open the %s database %s: %w", d.schema.name, d.path, errors.Join(err, c.close()))
 	}
 	return c, nil
 }
@@ -119,12 +119,21 @@ func (d *database[Q]) connect(ctx context.Context, c *connections[Q], create boo
 	if c.read, err = connect(d.path, readConnections, "query_only(1)"); err != nil {
 		return err
 	}
-	if err := d.identify(ctx, c.read, create); err != nil {
+	fresh, err := d.identify(ctx, c.read)
+	if err != nil {
 		return err
+	}
+	if fresh && !create {
+		return errors.New("this is an empty file in the place of a database")
 	}
 	if c.write, err = connect(d.path, 1, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 		"journal_size_limit(67108864)", "cache_size(-16384)"); err != nil {
 		return err
+	}
+	if fresh {
+		if _, err := c.write.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", d.schema.applicationID)); err != nil {
+			return err
+		}
 	}
 	if err := d.migrate(ctx, c.write); err != nil {
 		return err
@@ -163,30 +172,28 @@ func connect(path string, most int, pragmas ...string) (*sql.DB, error) {
 	return db, nil
 }
 
-// identify refuses a file that is not a database of this schema.
-func (d *database[Q]) identify(ctx context.Context, db *sql.DB, create bool) error {
+// identify refuses a file that is not a database of this schema, and reports
+// whether it is empty.
+func (d *database[Q]) identify(ctx context.Context, db *sql.DB) (fresh bool, err error) {
 	var id int32
 	var tables int
-	row := db.QueryRowContext(ctx, "SELECT a.application_id, (SELECT COUNT(*) FROM sqlite_master) FROM pragma_application_id a")
-	switch err := row.Scan(&id, &tables); {
+	err = db.QueryRowContext(ctx, "SELECT application_id, (SELECT COUNT(*) FROM sqlite_master) FROM pragma_application_id").Scan(&id, &tables)
+	switch {
 	case resultCode(err) == sqlite3.SQLITE_NOTADB:
-		return errors.New("this is not a SQLite database; name another file, or move this one away")
+		return false, errors.New("this is not a SQLite database; name another file, or move this one away")
 	case err != nil:
-		return err
-	case id == d.schema.applicationID:
-		return nil
-	case id == 0 && tables == 0 && create:
-		return nil
+		return false, err
+	case id == 0 && tables == 0:
+		return true, nil
+	case id != d.schema.applicationID:
+		return false, fmt.Errorf("this is a SQLite database, but not a %s database of ours; name another file, or move this one away", d.schema.name)
 	default:
-		return fmt.Errorf("this is a SQLite database, but not a %s database of ours; name another file, or move this one away", d.schema.name)
+		return false, nil
 	}
 }
 
 // migrate brings the schema up to date, and refuses one from the future.
 func (d *database[Q]) migrate(ctx context.Context, db *sql.DB) error {
-	if _, err := db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", d.schema.applicationID)); err != nil {
-		return err
-	}
 	p, err := goose.NewProvider(goose.DialectSQLite3, db, d.schema.migrations,
 		goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
@@ -205,46 +212,47 @@ func (d *database[Q]) migrate(ctx context.Context, db *sql.DB) error {
 
 // use returns the connections to the file as it is now.
 func (d *database[Q]) use(ctx context.Context) (*connections[Q], error) {
-	c := d.current.Load()
-	if c == nil {
-		return nil, cloud.Unavailable(fmt.Errorf("the %s database %s is closed", d.schema.name, d.path))
+	for {
+		c := d.current.Load()
+		if c == nil {
+			return nil, cloud.Unavailable(fmt.Errorf("the %s database %s is closed", d.schema.name, d.path))
+		}
+		same, err := isFile(d.path, c.file)
+		if err != nil {
+			return nil, cloud.Unavailable(err)
+		}
+		if same {
+			return c, nil
+		}
+		if err := d.reopen(ctx, c); err != nil {
+			return nil, cloud.Unavailable(err)
+		}
 	}
-	same, err := d.holds(c.file, d.path)
-	if err != nil {
-		return nil, cloud.Unavailable(err)
-	}
-	if same {
-		return c, nil
-	}
-	return d.reopen(ctx, c)
 }
 
-func (*database[Q]) holds(known os.FileInfo, path string) (bool, error) {
+// isFile reports whether path still names the file.
+func isFile(path string, file os.FileInfo) (bool, error) {
 	info, err := os.Stat(path)
-	if err != nil {
-		return false, err
-	}
-	return os.SameFile(info, known), nil
+	return err == nil && os.SameFile(info, file), err
 }
 
 // reopen connects to the file that has taken the place of the one in use.
-func (d *database[Q]) reopen(ctx context.Context, old *connections[Q]) (*connections[Q], error) {
+func (d *database[Q]) reopen(ctx context.Context, old *connections[Q]) error {
 	d.opening.Lock()
 	defer d.opening.Unlock()
-	if c := d.current.Load(); c != old {
-		return d.use(ctx) // somebody else was faster
+	if d.current.Load() != old {
+		return nil // somebody else was faster
 	}
 	// SQLite would play the old file's log into the new one.
-	if stale, err := d.holds(old.log, d.path+"-wal"); err == nil && stale {
-		return nil, cloud.Unavailable(fmt.Errorf("the %s database %s was replaced, but the -wal file beside it is still the old one's; stop this process, put the right -wal file there or none, and start again", d.schema.name, d.path))
+	if stale, err := isFile(d.path+"-wal", old.log); err == nil && stale {
+		return fmt.Errorf("the %s database %s was replaced, but the -wal file beside it is still the old one's; stop this process, put the right -wal file there or none, and start again", d.schema.name, d.path)
 	}
 	c, err := d.open(ctx, false)
 	if err != nil {
-		return nil, cloud.Unavailable(err)
+		return err
 	}
 	d.current.Store(c)
-	old.close()
-	return c, nil
+	return old.close()
 }
 
 func (d *database[Q]) inRead(ctx context.Context, fn func(Q) error) error {
@@ -264,24 +272,28 @@ func (d *database[Q]) inWrite(ctx context.Context, fn func(Q) error) error {
 		return d.explain(c, err)
 	}
 	// What went to a file that has been removed meanwhile is lost.
-	if same, err := d.holds(c.file, d.path); err != nil || !same {
-		return cloud.Unavailable(fmt.Errorf("the %s database %s went away during a write: %w", d.schema.name, d.path, err))
+	if same, _ := isFile(d.path, c.file); !same {
+		return cloud.Unavailable(fmt.Errorf("the %s database %s went away during a write", d.schema.name, d.path))
 	}
 	return nil
 }
 
 // transact runs fn in a transaction, of which nothing remains if fn fails or
-// panics.
+// panics, or if ctx ends before the commit.
 func transact[Q queries[Q]](ctx context.Context, db *sql.DB, q Q, fn func(Q) error) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
-	if err := fn(q.WithTx(tx)); err != nil {
-		return err
+	err = fn(q.WithTx(tx))
+	if err == nil {
+		err = tx.Commit()
 	}
-	return tx.Commit()
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+		return ctx.Err() // why it was rolled back under fn's hands
+	}
+	return err
 }
 
 // explain translates an error of a use of c.

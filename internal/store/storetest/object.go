@@ -47,7 +47,7 @@ func stored(t *testing.T, kind cloud.ObjectKind, n int, organization, project cl
 		t.Fatal(err)
 	}
 	return cloud.StoredObject{
-		Object: object(kind, n, uint64(n), string(body)), Region: "west-1",
+		Object: object(kind, n, 1, string(body)), Region: "west-1",
 		OrganizationID: organization, ProjectID: project,
 		State: state, StateSince: now.Add(-time.Minute), UpdatedAt: now,
 	}

@@ -27,7 +27,11 @@ func TestRegionStore(t *testing.T, create func(t *testing.T) (open func(newIncar
 			n := 800
 			test(t, func() cloud.RegionStore {
 				s := open(func() cloud.ID { n++; return id(n) })
-				t.Cleanup(func() { s.Close() })
+				t.Cleanup(func() {
+					if err := s.Close(); err != nil {
+						t.Errorf("Close: %v", err)
+					}
+				})
 				return s
 			})
 		})
@@ -179,7 +183,7 @@ func testRegionTombstones(t *testing.T, open func() cloud.RegionStore) {
 		})
 	}
 	stone := func(n int) cloud.Tombstone {
-		return cloud.Tombstone{ObjectKey: cloud.ObjectKey{Kind: cloud.KindInstance, ID: id(n)}, Rev: uint64(10 + n)}
+		return cloud.Tombstone{ObjectKey: cloud.ObjectKey{Kind: cloud.KindInstance, ID: id(n)}, Rev: uint64(10 + n)} //nolint:gosec // n is small
 	}
 	change(t, s, func(w cloud.RegionWriter) error {
 		for n := 1; n <= 5; n++ {

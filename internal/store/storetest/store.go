@@ -57,7 +57,11 @@ func TestStore(t *testing.T, create func(t *testing.T) (open func() cloud.Store)
 			open := create(t)
 			test(t, func() cloud.Store {
 				s := open()
-				t.Cleanup(func() { s.Close() })
+				t.Cleanup(func() {
+					if err := s.Close(); err != nil {
+						t.Errorf("Close: %v", err)
+					}
+				})
 				return s
 			})
 		})

@@ -139,18 +139,30 @@ func testTransactionConsistent(t *testing.T, open func() cloud.Store) {
 func testTransactionCanceled(t *testing.T, open func() cloud.Store) {
 	s := open()
 	ctx, cancel := context.WithCancel(t.Context())
-	err := s.Write(ctx, func(w cloud.Writer) error {
+	canceled := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s returned %v; want %v", what, err, context.Canceled)
+		}
+	}
+	canceled("a write canceled at its end", s.Write(ctx, func(w cloud.Writer) error {
 		err := w.CreateOrganization(acme)
 		cancel()
 		return err
-	})
-	if err == nil {
-		t.Error("a canceled write succeeded")
-	}
+	}))
 	missing(t, s, "an organization of a canceled write", organizationByName("acme"))
-	if err := s.Write(ctx, func(w cloud.Writer) error { return w.CreateOrganization(acme) }); !errors.Is(err, context.Canceled) {
-		t.Errorf("Write with a canceled context returned %v; want %v", err, context.Canceled)
-	}
+	canceled("a write that comes too late", s.Write(ctx, func(w cloud.Writer) error { return w.CreateOrganization(acme) }))
+	canceled("a read that comes too late", s.Read(ctx, func(cloud.Reader) error { return nil }))
+
+	ctx, cancel = context.WithCancel(t.Context())
+	canceled("a write canceled in its middle", s.Write(ctx, func(w cloud.Writer) error {
+		cancel()
+		for {
+			if err := w.LockOrganization(id(1)); cloud.CodeOf(err) != cloud.CodeNotFound {
+				return err
+			}
+		}
+	}))
 	write(t, s, func(w cloud.Writer) error { return w.CreateOrganization(acme) })
 }
 
