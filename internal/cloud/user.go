@@ -4,6 +4,7 @@ import (
 	"net/mail"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // User is an account of a person or a program.
@@ -32,10 +33,17 @@ func ParseEmail(s string) (Email, error) {
 		return "", Invalid("email must be at most %d characters; got %d", maxEmail, len(s))
 	}
 	a, err := mail.ParseAddress(s)
-	if err != nil || a.Address != s || !plausibleDomain(s) || !printable(s) {
+	if err != nil || a.Address != s || !plausibleDomain(s) || !visible(s) {
 		return "", Invalid("email must be an address such as ada@example.com; got %s", quoted(s))
 	}
 	return Email(s), nil
+}
+
+// visible reports whether people see all that is in an address: invisible
+// characters make one look like another, and a replacement character stands
+// for bytes that were lost on the way.
+func visible(address string) bool {
+	return !strings.ContainsFunc(address, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar })
 }
 
 func plausibleDomain(address string) bool {

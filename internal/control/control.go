@@ -18,10 +18,12 @@ type Control struct {
 
 // New returns the use cases on a store. now gives the time, newID fresh UUIDv7s.
 func New(store cloud.Store, now func() time.Time, newID func() cloud.ID, policy cloud.HealthPolicy) *Control {
-	// What is answered now and what is read later have the same grain.
-	stored := func() time.Time { return now().UTC().Truncate(time.Microsecond) }
-	return &Control{store: store, now: stored, newID: newID, policy: policy}
+	return &Control{store: store, now: func() time.Time { return stored(now()) }, newID: newID, policy: policy}
 }
+
+// stored is a time as stores keep it, so that what is answered at once is what
+// is read later.
+func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
 // Ping reports whether the store can be reached.
 func (c *Control) Ping(ctx context.Context) error { return c.store.Ping(ctx) }

@@ -25,18 +25,13 @@ import (
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
 )
 
-const (
-	organization = cloud.ID("0190a1c0-0000-7000-8000-000000000001")
-	project      = cloud.ID("0190a1c0-0000-7000-8000-000000000002")
-)
-
 func numbered(n int) cloud.ID { return cloud.ID(fmt.Sprintf("0190a1c0-0000-7000-8000-%012d", n)) }
 
 func key(n int) cloud.ObjectKey { return cloud.ObjectKey{Kind: cloud.KindInstance, ID: numbered(n)} }
 
 func instance(n int, state cloud.InstanceState) engine.Instance {
 	return engine.Instance{ID: numbered(n), InstanceReport: cloud.InstanceReport{
-		OrganizationID: organization, ProjectID: project, Name: fmt.Sprintf("trainer-%d", n),
+		OrganizationID: acme, ProjectID: project, Name: fmt.Sprintf("trainer-%d", n),
 		// A name that JSON may be written with in several ways, and must not be.
 		Tags: map[string]string{"note": "a<b & \u2028"},
 		Type: "gpu.h100.8x", State: state, Image: "image://ubuntu22.04", Source: "host-01",

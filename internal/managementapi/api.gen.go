@@ -425,6 +425,11 @@ type BadRequest = Error
 // Example: {"message":"role must be one of admin, editor, viewer; got king"}
 type Conflict = Error
 
+// ContentTooLarge Why a request failed.
+//
+// Example: {"message":"role must be one of admin, editor, viewer; got king"}
+type ContentTooLarge = Error
+
 // Forbidden Why a request failed.
 //
 // Example: {"message":"role must be one of admin, editor, viewer; got king"}
@@ -1579,6 +1584,8 @@ type BadRequestJSONResponse Error
 
 type ConflictJSONResponse Error
 
+type ContentTooLargeJSONResponse Error
+
 type ForbiddenJSONResponse Error
 
 type InternalServerErrorJSONResponse Error
@@ -2207,6 +2214,20 @@ func (response CreateInvitation409JSONResponse) VisitCreateInvitationResponse(w 
 	return err
 }
 
+type CreateInvitation413JSONResponse struct{ ContentTooLargeJSONResponse }
+
+func (response CreateInvitation413JSONResponse) VisitCreateInvitationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateInvitation429JSONResponse struct{ TooManyRequestsJSONResponse }
 
 func (response CreateInvitation429JSONResponse) VisitCreateInvitationResponse(w http.ResponseWriter) error {
@@ -2743,6 +2764,20 @@ func (response UpdateMember409JSONResponse) VisitUpdateMemberResponse(w http.Res
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMember413JSONResponse struct{ ContentTooLargeJSONResponse }
+
+func (response UpdateMember413JSONResponse) VisitUpdateMemberResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(413)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3288,6 +3323,20 @@ func (response RegisterKey409JSONResponse) VisitRegisterKeyResponse(w http.Respo
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegisterKey413JSONResponse struct{ ContentTooLargeJSONResponse }
+
+func (response RegisterKey413JSONResponse) VisitRegisterKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(413)
 	_, err := buf.WriteTo(w)
 	return err
 }

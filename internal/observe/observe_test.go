@@ -154,6 +154,33 @@ func TestAccessLog(t *testing.T) {
 	}
 }
 
+func TestAccessLogLevel(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		logs, line slog.Level
+		want       int
+	}{
+		"a quiet line in a usual log":   {slog.LevelInfo, slog.LevelDebug, 0},
+		"a quiet line in a verbose log": {slog.LevelDebug, slog.LevelDebug, 1},
+		"a usual line in a usual log":   {slog.LevelInfo, slog.LevelInfo, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out lines
+			log, flush := observe.NewLogger(&out, c.logs)
+			h := observe.Middleware(observe.Config{
+				API: "federation", Level: c.line, Log: log, Metrics: observe.NewMetrics(""),
+				Now: func() time.Time { return start }, NewID: func() cloud.ID { return madeID },
+			}, http.HandlerFunc(empty))
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+			flush()
+			if got := strings.Count(out.String(), "\n"); got != c.want {
+				t.Errorf("got %d lines; want %d: %s", got, c.want, out.String())
+			}
+		})
+	}
+}
+
 func TestAccessLogOfWhatMatchesNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(empty)

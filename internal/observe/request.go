@@ -130,10 +130,10 @@ func (o *observer) finish(e *exchange, r *http.Request) {
 // log writes the access log's line. It goes to the handler without the Logger's
 // search for the calling line of code, which is always this one.
 func (o *observer) log(e *exchange, r *http.Request, op *operation, took time.Duration) {
-	if !op.log.Enabled(e, slog.LevelInfo) {
+	if !op.log.Enabled(e, o.Level) {
 		return
 	}
-	line := slog.NewRecord(e.started.Add(took), slog.LevelInfo, "request", 0)
+	line := slog.NewRecord(e.started.Add(took), o.Level, "request", 0)
 	line.AddAttrs(
 		slog.String("method", r.Method),
 		slog.Int("status", e.status),

@@ -2,13 +2,17 @@ package rest
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
@@ -33,17 +37,32 @@ type Operation struct {
 // Pattern is the operation as net/http's mux spells it.
 func (o Operation) Pattern() string { return o.Method + " " + o.Path }
 
-// uuidFormat makes validation read "format: uuid" as the domain does.
-var uuidFormat = sync.OnceFunc(func() {
+// readAsWeDo makes validation read "format: uuid" as the domain does, and JSON
+// as one value with nothing after it. The library knows both by global names.
+var readAsWeDo = sync.OnceFunc(func() {
 	openapi3.DefineStringFormatValidator("uuid", openapi3.NewCallbackValidator(func(s string) error {
 		_, err := cloud.ParseID(s)
 		return err
 	}))
+	openapi3filter.RegisterBodyDecoder("application/json", decodeJSON)
 })
+
+func decodeJSON(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
+	decoder := json.NewDecoder(body)
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return nil, err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is something after the JSON value")
+	}
+	return value, nil
+}
 
 // LoadDocument parses and checks a document.
 func LoadDocument(text []byte) (*Document, error) {
-	uuidFormat()
+	readAsWeDo()
 	spec, err := openapi3.NewLoader().LoadFromData(text)
 	if err != nil {
 		return nil, fmt.Errorf("parse the API document: %w", err)
@@ -55,6 +74,8 @@ func LoadDocument(text []byte) (*Document, error) {
 	for path, item := range spec.Paths.Map() {
 		for method, operation := range item.Operations() {
 			op := Operation{ID: operation.OperationID, Method: method, Path: d.base + path}
+			// Who is calling is found out before; asked too, validation would read the body of a GET.
+			operation.Security = openapi3.NewSecurityRequirements()
 			op.route = &routers.Route{Spec: spec, Server: spec.Servers[0], Path: path, PathItem: item, Method: method, Operation: operation}
 			for _, p := range slices.Concat(item.Parameters, operation.Parameters) {
 				if p.Value.In == openapi3.ParameterInPath {

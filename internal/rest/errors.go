@@ -1,10 +1,12 @@
 package rest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 )
@@ -25,23 +27,55 @@ var statuses = map[cloud.Code]int{
 // caller gets to read of an error.
 type Errors struct{ Log *slog.Logger }
 
-// Write answers with the error's status and {"message": …}. What is not a
-// domain error is logged, and the caller is told no more than the request id.
+// statusCallerGone stands in logs and metrics for a request whose caller hung
+// up; nobody reads the answer. It is what nginx calls it.
+const statusCallerGone = 499
+
+// Write answers with the error's status and {"message": …}. Of what is wrapped
+// around or behind a domain error the caller gets to read nothing; what is none
+// at all is logged, and the caller is told no more than the request id.
 func (e Errors) Write(w http.ResponseWriter, r *http.Request, err error) {
-	err = asDomain(err)
-	status, known := statuses[cloud.CodeOf(err)]
-	message := err.Error()
-	switch {
-	case !known:
-		status, message = http.StatusInternalServerError, internalMessage(w)
-		e.Log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
-	case status == http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", "1")
-		e.Log.WarnContext(r.Context(), "request refused while a dependency is away", "path", r.URL.Path, "error", errors.Unwrap(err))
-	case status == http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", `Bearer realm="penstock", error="invalid_token"`)
+	refusal := refusalIn(err)
+	if refusal == nil {
+		e.fail(w, r, err)
+		return
 	}
-	WriteMessage(w, status, message)
+	status := statuses[refusal.Code]
+	switch status {
+	case http.StatusServiceUnavailable:
+		if hungUp(r) {
+			w.WriteHeader(statusCallerGone)
+			return
+		}
+		w.Header().Set("Retry-After", "1")
+		e.Log.WarnContext(r.Context(), "request refused while a dependency is away", "path", r.URL.Path, "error", refusal.Unwrap())
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", challenge(r))
+	}
+	WriteMessage(w, status, refusal.Message)
+}
+
+// fail answers what is our own fault.
+func (e Errors) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if hungUp(r) {
+		w.WriteHeader(statusCallerGone)
+		return
+	}
+	e.Log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	WriteMessage(w, http.StatusInternalServerError, internalMessage(w))
+}
+
+// hungUp reports whether the caller did not wait for the answer: then it is no
+// wonder that there is none.
+func hungUp(r *http.Request) bool { return errors.Is(r.Context().Err(), context.Canceled) }
+
+// challenge names an error only where there was a token (RFC 6750, 3.1).
+func challenge(r *http.Request) string {
+	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return `Bearer realm="penstock"`
+	}
+	return `Bearer realm="penstock", error="invalid_token"`
 }
 
 func internalMessage(w http.ResponseWriter) string {
@@ -55,13 +89,21 @@ func internalMessage(w http.ResponseWriter) string {
 // stands in the answer's headers from the beginning.
 func RequestID(w http.ResponseWriter) string { return w.Header().Get("X-Request-ID") }
 
-// asDomain gives the errors that reading a request produces their codes.
-func asDomain(err error) error {
+// refusalIn finds what in an error is written for the caller; nil if nothing
+// is.
+func refusalIn(err error) *cloud.Error {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return cloud.TooLarge("the body must be at most %d bytes", tooLarge.Limit)
+		err = cloud.TooLarge("the body must be at most %d bytes", tooLarge.Limit)
 	}
-	return err
+	var refusal *cloud.Error
+	if !errors.As(err, &refusal) {
+		return nil
+	}
+	if _, known := statuses[refusal.Code]; !known {
+		return nil
+	}
+	return refusal
 }
 
 // WriteMessage answers with {"message": …}, the body of every refusal.

@@ -32,10 +32,18 @@ func NewRepresentation(value any, link string) (*Representation, error) {
 		return nil, err
 	}
 	body = append(body, '\n') // for whoever reads it in a terminal
-	sum := sha256.Sum256(body)
-	rep := &Representation{body: body, etag: base64.RawURLEncoding.EncodeToString(sum[:18]), link: link}
+	rep := &Representation{body: body, etag: tagOf(link, body), link: link}
 	rep.gzip = sync.OnceValue(func() []byte { return compress(body) })
 	return rep, nil
+}
+
+// tagOf names a body and the link beside it: a page that gets a successor is
+// another one than before.
+func tagOf(link string, body []byte) string {
+	h := sha256.New()
+	h.Write([]byte(link))
+	h.Write(body)
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:18])
 }
 
 // Size is how much memory it takes, in bytes, once both forms were served.
@@ -78,7 +86,6 @@ func (rep *Representation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Content-Encoding", "gzip")
 	}
 	h.Set("Content-Type", "application/json")
-	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = w.Write(body) // the caller may be gone; there is nobody else to tell
 }
@@ -107,14 +114,14 @@ func (rep *Representation) matches(fields []string) bool {
 // weight other than zero; an explicit gzip decides before *.
 func acceptsGzip(accept string) bool {
 	accepted := false
-	for part := range strings.SplitSeq(accept, ",") {
+	for part := range strings.SplitSeq(strings.ToLower(accept), ",") {
 		coding, params, _ := strings.Cut(part, ";")
 		weight := true
 		if q, ok := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q="); ok {
 			value, err := strconv.ParseFloat(q, 64)
 			weight = err == nil && value > 0
 		}
-		switch strings.ToLower(strings.TrimSpace(coding)) {
+		switch strings.TrimSpace(coding) {
 		case "gzip", "x-gzip":
 			return weight
 		case "*":

@@ -47,6 +47,7 @@ func (rt *Router) Routed() map[string]Operation { return rt.routed }
 
 // ServeHTTP implements http.Handler.
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if path.Clean(r.URL.Path) != r.URL.Path {
 		// The mux would redirect; an API answers instead.
 		WriteMessage(w, http.StatusNotFound, "no such path; see /docs for those there are")

@@ -22,8 +22,8 @@ const MaxBody = 1 << 20
 // and bounds its body to limit bytes.
 func (d *Document) Validate(errs Errors, limit int64) Middleware {
 	options := &openapi3filter.Options{
-		AuthenticationFunc:         openapi3filter.NoopAuthenticationFunc, // done before, outside
-		ExcludeReadOnlyValidations: true,                                  // read-only fields in a request are ignored
+		ExcludeReadOnlyValidations: true, // read-only fields in a request are ignored
+		KeepValidatedValue:         true, // what is bound is what was validated, not "Role" for "role"
 	}
 	return func(op Operation, next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -53,6 +53,8 @@ func Explain(err error) error {
 	}
 	var schema *openapi3.SchemaError
 	switch {
+	case request.Parameter != nil && errors.Is(err, openapi3filter.ErrInvalidRequired):
+		return cloud.Invalid("%s %s is required", request.Parameter.In, request.Parameter.Name)
 	case request.Parameter != nil && errors.As(err, &schema):
 		return cloud.Invalid("%s %s: %s", request.Parameter.In, request.Parameter.Name, sentence(schema))
 	case request.Parameter != nil:

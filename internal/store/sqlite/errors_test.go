@@ -164,3 +164,23 @@ func TestSettings(t *testing.T) {
 		t.Errorf("%d connections may write; want 1", n)
 	}
 }
+
+// A use that has its connections closed under its hands is told to try again.
+func TestClosedUnderAUse(t *testing.T) {
+	t.Parallel()
+	p, err := OpenPlane(t.Context(), filepath.Join(t.TempDir(), "plane.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := p.db.use(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.reading.GetStanding(t.Context(), "nobody")
+	if got := p.db.explain(c, err); cloud.CodeOf(got) != cloud.CodeUnavailable {
+		t.Errorf("%v became %v; want %s", err, got, cloud.CodeUnavailable)
+	}
+}

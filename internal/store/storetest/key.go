@@ -3,6 +3,7 @@ package storetest
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 )
@@ -11,7 +12,7 @@ func testSSHKeys(t *testing.T, open func() cloud.Store) {
 	s := open()
 	setTheStage(t, s)
 	laptop := cloud.SSHKey{UserID: ada.ID, Name: "laptop", Line: "ssh-ed25519 AAAA1", Fingerprint: "SHA256:one", CreatedAt: now}
-	tower := cloud.SSHKey{UserID: ada.ID, Name: "Tower", Line: "ssh-ed25519 AAAA2", Fingerprint: "SHA256:two", CreatedAt: now}
+	tower := cloud.SSHKey{UserID: ada.ID, Name: "Tower", Line: "ssh-ed25519 AAAA2", Fingerprint: "SHA256:two", CreatedAt: now.Add(time.Hour)}
 	others := cloud.SSHKey{UserID: ben.ID, Name: "laptop", Line: laptop.Line, Fingerprint: laptop.Fingerprint, CreatedAt: now}
 	write(t, s, func(w cloud.Writer) error {
 		return first(w.CreateSSHKey(laptop), w.CreateSSHKey(tower), w.CreateSSHKey(others))

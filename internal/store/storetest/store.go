@@ -50,6 +50,7 @@ func TestStore(t *testing.T, create func(t *testing.T) (open func() cloud.Store)
 		"TransactionFails":         testTransactionFails,
 		"TransactionPanics":        testTransactionPanics,
 		"TransactionGoesOn":        testTransactionGoesOn,
+		"TransactionsMeet":         testTransactionsMeet,
 		"Users":                    testUsers,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,7 +83,7 @@ var (
 	ben   = cloud.User{ID: id(202), Email: "ben@example.com", Name: "Ben", CreatedAt: now}
 	cleo  = cloud.User{ID: id(203), Email: "cleo@example.com", Name: "Cleo", CreatedAt: now}
 	west  = cloud.Region{Name: "west-1", URL: "https://west-1.example.com", CreatedAt: now}
-	east  = cloud.Region{Name: "east-1", URL: "https://east-1.example.com", CreatedAt: now}
+	east  = cloud.Region{Name: "east-1", URL: "https://east-1.example.com", CreatedAt: now.Add(time.Hour)}
 	alpha = id(301) // a project
 	gamma = id(302) // another
 )

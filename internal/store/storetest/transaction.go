@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -101,6 +102,38 @@ func testTransactionGoesOn(t *testing.T, open func() cloud.Store) {
 	})
 	got := read(t, s, func(r cloud.Reader) (cloud.Outcome, error) { return r.Outcome(ada.ID, "refused", now) })
 	equal(t, "the refusal that was kept", got.Refusal, "taken")
+}
+
+// Transactions that read before they write wait for each other, within a
+// process and between two.
+func testTransactionsMeet(t *testing.T, open func() cloud.Store) {
+	stores := []cloud.Store{open(), open()}
+	setTheStage(t, stores[0])
+	const each = 20
+	errs := make(chan error, len(stores)*each)
+	var writes sync.WaitGroup
+	for n := range len(stores) * each {
+		writes.Go(func() {
+			errs <- stores[n%len(stores)].Write(t.Context(), func(w cloud.Writer) error {
+				if _, err := w.CountAdmins(acme.ID); err != nil {
+					return err
+				}
+				u := cloud.User{ID: id(900 + n), Email: cloud.Email(id(900 + n)), CreatedAt: now}
+				return first(w.CreateUser(u), w.AddMember(cloud.Member{
+					OrganizationID: acme.ID, User: u, Role: cloud.RoleAdmin, JoinedAt: now,
+				}))
+			})
+		})
+	}
+	writes.Wait()
+	close(errs)
+	for err := range errs {
+		if err != nil {
+			t.Errorf("Write: %v (%v)", err, errors.Unwrap(err))
+		}
+	}
+	admins := read(t, stores[0], func(r cloud.Reader) (int64, error) { return r.CountAdmins(acme.ID) })
+	equal(t, "the number of admins", admins, int64(len(stores)*each))
 }
 
 // What a reader has begun to read does not change under its eyes.

@@ -1,0 +1,328 @@
+package managementapi_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/penstock-cloud/penstock/internal/auth/issuer"
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/control"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+)
+
+// start is when every test begins. Neither whole seconds nor UTC, so that no
+// test passes because of either.
+var start = time.Date(2026, 3, 2, 15, 30, 0, 123456789, time.FixedZone("CET", 3600))
+
+// Those who call. Their names say what they are.
+const (
+	anonymous = "" // sends no token
+	badToken  = "badToken"
+	viewer    = "viewer"
+	editor    = "editor"
+	admin     = "admin"
+	guest     = "guest"    // a viewer beside them, whom nobody will miss
+	stranger  = "stranger" // an admin, but of globex
+	loner     = "loner"    // belongs to no organization
+	several   = "several"  // an editor of acme and a viewer of globex
+	bound     = "bound"    // the same person, with a token bound to acme
+)
+
+// The identities in the fixture.
+const (
+	acme   = "019cae00-0000-7000-8000-0000000000a1"
+	globex = "019cae00-0000-7000-8000-0000000000a2"
+	nobody = "019cae00-0000-7000-8000-0000000000ff" // no organization, user or project has it
+
+	training  = "019cae00-0000-7000-8000-0000000000b1" // acme's projects
+	serving   = "019cae00-0000-7000-8000-0000000000b2"
+	rendering = "019cae00-0000-7000-8000-0000000000b3" // globex's
+
+	pendingInvitation = "019cae00-0000-7000-8000-0000000000e1"
+	foreignInvitation = "019cae00-0000-7000-8000-0000000000e2"
+	expiredInvitation = "019cae00-0000-7000-8000-0000000000e3"
+
+	trainer = "019cae00-0000-7000-8000-000000000101" // one of acme's instances
+	foreign = "019cae00-0000-7000-8000-000000000199" // globex's
+)
+
+var userIDs = map[string]cloud.ID{
+	viewer:   "019cae00-0000-7000-8000-0000000000c1",
+	editor:   "019cae00-0000-7000-8000-0000000000c2",
+	admin:    "019cae00-0000-7000-8000-0000000000c3",
+	guest:    "019cae00-0000-7000-8000-0000000000c4",
+	stranger: "019cae00-0000-7000-8000-0000000000c5",
+	loner:    "019cae00-0000-7000-8000-0000000000c6",
+	several:  "019cae00-0000-7000-8000-0000000000c7",
+}
+
+// cast is a database in which everybody and everything is in place, and a
+// token for everybody in it. It is made once; every test works on a copy.
+type cast struct {
+	database []byte
+	tokens   map[string]string
+}
+
+var theCast = sync.OnceValues(newCast)
+
+func newCast() (c cast, err error) {
+	dir, err := os.MkdirTemp("", "managementapi")
+	if err != nil {
+		return c, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // the system tidies up what is left
+	ctx := context.Background()
+	store, err := sqlite.OpenPlane(ctx, filepath.Join(dir, "plane.db"))
+	if err != nil {
+		return c, err
+	}
+	defer store.Close()
+	now := func() time.Time { return start }
+	newID := idsFrom(0xd00)
+	if err := control.New(store, now, newID, cloud.DefaultHealthPolicy).Start(ctx, "http://plane.example.com"); err != nil {
+		return c, err
+	}
+	if err := store.Write(ctx, populate); err != nil {
+		return c, err
+	}
+	keys := issuer.New(store, now, newID)
+	if err := keys.EnsureKey(ctx); err != nil {
+		return c, err
+	}
+	if c.tokens, err = mintAll(ctx, keys); err != nil {
+		return c, err
+	}
+	whole := filepath.Join(dir, "whole.db")
+	if err := store.Backup(ctx, whole); err != nil {
+		return c, err
+	}
+	c.database, err = os.ReadFile(whole)
+	return c, err
+}
+
+func mintAll(ctx context.Context, keys *issuer.Issuer) (map[string]string, error) {
+	tokens := map[string]string{}
+	mint := func(name string, claims issuer.Claims) error {
+		claims.TTL = 30 * 24 * time.Hour
+		token, _, err := keys.Mint(ctx, claims)
+		tokens[name] = token.Reveal()
+		return err
+	}
+	for name, id := range userIDs {
+		if err := mint(name, issuer.Claims{UserID: id}); err != nil {
+			return nil, err
+		}
+	}
+	tokens[badToken] = tokens[admin][:len(tokens[admin])-8] + "AAAAAAAA"
+	return tokens, mint(bound, issuer.Claims{UserID: userIDs[several], OrganizationID: acme})
+}
+
+// idsFrom returns a source of UUIDs of which each is higher than the one
+// before, and which no test has to guess.
+func idsFrom(first int64) func() cloud.ID {
+	var n atomic.Int64
+	return func() cloud.ID {
+		return cloud.ID(fmt.Sprintf("019cae00-0000-7000-9000-%012x", first+n.Add(1)-1))
+	}
+}
+
+func populate(w cloud.Writer) error {
+	for _, fill := range []func(cloud.Writer) error{people, invitations, regions, fleet} {
+		if err := fill(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func people(w cloud.Writer) error {
+	founded := start.Add(-90 * 24 * time.Hour)
+	for _, o := range []cloud.Organization{
+		{ID: acme, Name: "acme", DisplayName: "Acme Research", CreatedAt: founded},
+		{ID: globex, Name: "globex", DisplayName: "Globex", CreatedAt: founded.Add(time.Hour)},
+	} {
+		if err := w.CreateOrganization(o); err != nil {
+			return err
+		}
+	}
+	memberships := map[string]map[cloud.ID]cloud.Role{
+		viewer:   {acme: cloud.RoleViewer},
+		editor:   {acme: cloud.RoleEditor},
+		admin:    {acme: cloud.RoleAdmin},
+		guest:    {acme: cloud.RoleViewer},
+		stranger: {globex: cloud.RoleAdmin},
+		several:  {acme: cloud.RoleEditor, globex: cloud.RoleViewer},
+	}
+	for name, id := range userIDs {
+		u := cloud.User{ID: id, Email: emailOf(name), Name: "The " + name, CreatedAt: founded}
+		if err := w.CreateUser(u); err != nil {
+			return err
+		}
+		line := publicKey(name)
+		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
+		if err != nil {
+			return err
+		}
+		if err := w.CreateSSHKey(cloud.SSHKey{UserID: id, Name: "laptop", Line: line, Fingerprint: ssh.FingerprintSHA256(key), CreatedAt: founded}); err != nil {
+			return err
+		}
+		for org, role := range memberships[name] {
+			if err := w.AddMember(cloud.Member{OrganizationID: org, User: u, Role: role, JoinedAt: founded}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func emailOf(name string) cloud.Email { return cloud.Email(name + "@example.com") }
+
+// publicKey is an ed25519 key of which there is one for each text.
+func publicKey(seed string) string {
+	sum := sha256.Sum256([]byte(seed))
+	key, err := ssh.NewPublicKey(ed25519.NewKeyFromSeed(sum[:]).Public())
+	if err != nil {
+		panic(err) // only for a type that is not a key's
+	}
+	line := ssh.MarshalAuthorizedKey(key)
+	return string(line[:len(line)-1])
+}
+
+func invitations(w cloud.Writer) error {
+	for _, i := range []cloud.Invitation{
+		{ID: pendingInvitation, OrganizationID: acme, Email: "tomas@example.com", Role: cloud.RoleEditor, InvitedBy: userIDs[admin], CreatedAt: start.Add(-48 * time.Hour)},
+		{ID: foreignInvitation, OrganizationID: globex, Email: "tomas@example.com", Role: cloud.RoleViewer, InvitedBy: userIDs[stranger], CreatedAt: start.Add(-time.Hour)},
+		{ID: expiredInvitation, OrganizationID: acme, Email: "late@example.com", Role: cloud.RoleViewer, InvitedBy: userIDs[admin], CreatedAt: start.Add(-cloud.InvitationTTL - time.Hour)},
+	} {
+		i.ExpiresAt = i.CreatedAt.Add(cloud.InvitationTTL)
+		if err := w.CreateInvitation(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eastLink is what the plane knows of region east-1 at the start: an engine
+// and probers that are heard of, and others for ever longer not.
+func eastLink() cloud.Link {
+	return cloud.Link{
+		Region: "east-1", Incarnation: "019cae00-0000-7000-8000-0000000000d1", Epoch: 1, AppliedSeq: 40, SyncedAt: start.Add(-5 * time.Second),
+		Sources: map[string]time.Time{
+			"engine":       start.Add(-10 * time.Second),
+			"host-stale":   start.Add(-4 * time.Minute),
+			"host-gone":    start.Add(-20 * time.Minute),
+			"prober":       start.Add(-20 * time.Second),
+			"prober-stale": start.Add(-2 * time.Minute),
+			"prober-gone":  start.Add(-10 * time.Minute),
+		},
+	}
+}
+
+// regions puts in east-1, and west-1 that said what it has but never that it
+// is alive.
+func regions(w cloud.Writer) error {
+	for _, name := range []string{"east-1", "west-1"} {
+		if err := w.CreateRegion(cloud.Region{Name: name, URL: "https://" + name + ".example.com", CreatedAt: start.Add(-80 * 24 * time.Hour)}); err != nil {
+			return err
+		}
+	}
+	if err := w.PutLink(eastLink()); err != nil {
+		return err
+	}
+	return w.PutLink(cloud.Link{Region: "west-1", Incarnation: "019cae00-0000-7000-8000-0000000000d2", Epoch: 1})
+}
+
+// machine is an instance of the fixture.
+type machine struct {
+	n      int    // the end of its id
+	region string // default east-1
+	age    time.Duration
+	held   cloud.HeldReason
+	cloud.InstanceReport
+}
+
+func machines() []machine {
+	tags := map[string]string{"team": "speech", "cost-center": "4711"}
+	return []machine{
+		{n: 1, age: 24 * time.Hour, InstanceReport: cloud.InstanceReport{Name: "trainer-01", State: cloud.InstanceRunning, IP: "10.20.0.1", Tags: tags}},
+		{n: 2, age: time.Minute, InstanceReport: cloud.InstanceReport{Name: "trainer-02", State: cloud.InstanceCreating}},
+		{n: 3, age: 20 * time.Minute, InstanceReport: cloud.InstanceReport{Name: "trainer-03", State: cloud.InstanceStarting, IP: "10.20.0.3"}},
+		{n: 4, age: 16 * time.Minute, InstanceReport: cloud.InstanceReport{Name: "trainer-04", State: cloud.InstanceStopping, IP: "10.20.0.4"}},
+		{n: 5, age: 72 * time.Hour, InstanceReport: cloud.InstanceReport{Name: "trainer-05", State: cloud.InstanceStopped}},
+		{n: 6, age: 2 * time.Minute, InstanceReport: cloud.InstanceReport{Name: "trainer-06", State: cloud.InstanceDeleting, IP: "fd00::6"}},
+		{n: 7, age: time.Hour, InstanceReport: cloud.InstanceReport{Name: "trainer-07", State: cloud.InstanceOutOfStock}},
+		{n: 8, age: time.Hour, InstanceReport: cloud.InstanceReport{Name: "trainer-08", State: cloud.InstanceError}},
+		{n: 9, age: time.Hour, InstanceReport: cloud.InstanceReport{Name: "trainer-09", State: cloud.InstanceRunning, IP: "10.20.0.9", Fault: "GPU 3 is lost"}},
+		{n: 10, age: time.Hour, InstanceReport: cloud.InstanceReport{Name: "trainer-10", State: cloud.InstanceRunning, IP: "10.20.0.10", Source: "host-stale"}},
+		{n: 11, age: time.Hour, InstanceReport: cloud.InstanceReport{Name: "trainer-11", State: cloud.InstanceError, Source: "host-gone"}},
+		{n: 12, region: "west-1", age: time.Hour, InstanceReport: cloud.InstanceReport{Name: "server-12", State: cloud.InstanceRunning, ProjectID: serving, Preemptible: true, Ephemeral: true}},
+		{n: 1, region: "west-1", age: time.Hour, held: cloud.HeldForeignID, InstanceReport: cloud.InstanceReport{Name: "impostor", State: cloud.InstanceRunning}},
+		{n: 0x99, age: time.Hour, InstanceReport: cloud.InstanceReport{Name: "render-01", State: cloud.InstanceRunning, OrganizationID: globex, ProjectID: rendering}},
+	}
+}
+
+func (m machine) stored() (cloud.StoredObject, error) {
+	r := m.InstanceReport
+	r.Type, r.Image = "h100-sxm5-80gb.8x", "ubuntu-24.04-cuda-12.8"
+	r.OrganizationID, r.ProjectID = or(r.OrganizationID, acme), or(r.ProjectID, training)
+	r.Source = or(r.Source, "engine")
+	o := cloud.StoredObject{Region: or(m.region, "east-1"), State: string(r.State), Held: m.held}
+	return m.fill(o, cloud.KindInstance, r, r.OrganizationID, r.ProjectID)
+}
+
+func (m machine) fill(o cloud.StoredObject, kind cloud.ObjectKind, report any, organization, project cloud.ID) (cloud.StoredObject, error) {
+	body, err := json.Marshal(report)
+	o.ObjectKey = cloud.ObjectKey{Kind: kind, ID: cloud.ID(fmt.Sprintf("019cae00-0000-7000-8000-0000000001%02x", m.n))}
+	o.Rev, o.Body = uint64(m.n)+1, body //nolint:gosec // small
+	o.OrganizationID, o.ProjectID = organization, project
+	o.StateSince, o.UpdatedAt = start.Add(-m.age), start.Add(-m.age)
+	return o, err
+}
+
+func or[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}
+
+func clusters() map[int]cloud.ClusterReport {
+	return map[int]cloud.ClusterReport{
+		0xc1: {Name: "training", Type: cloud.ClusterSlurm, Source: "prober"},
+		0xc2: {Name: "notebooks", Type: cloud.ClusterKubernetes, Source: "prober-stale"},
+		0xc3: {Name: "batch", Type: cloud.ClusterSlurm, Source: "prober-gone"},
+		0xc4: {Name: "serving", Type: cloud.ClusterKubernetes, Source: "prober", ProjectID: serving, Down: true},
+		0xcf: {Name: "render", Type: cloud.ClusterKubernetes, Source: "prober", OrganizationID: globex, ProjectID: rendering},
+	}
+}
+
+func fleet(w cloud.Writer) error {
+	var objects []cloud.StoredObject
+	for _, m := range machines() {
+		o, err := m.stored()
+		if err != nil {
+			return err
+		}
+		objects = append(objects, o)
+	}
+	for n, r := range clusters() {
+		r.OrganizationID, r.ProjectID = or(r.OrganizationID, acme), or(r.ProjectID, training)
+		o, err := machine{n: n, age: time.Hour}.fill(cloud.StoredObject{Region: "east-1", State: r.State()}, cloud.KindCluster, r, r.OrganizationID, r.ProjectID)
+		if err != nil {
+			return err
+		}
+		objects = append(objects, o)
+	}
+	return w.PutObjects("019cae00-0000-7000-8000-0000000000d1", "", objects)
+}

@@ -1,0 +1,151 @@
+package managementapi_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares a text with the one in a file.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v; `go test -update` writes it", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s is not what it was; `go test -update` if it should not be (-was +is):\n%s", file, diff)
+	}
+}
+
+// String is the answer as the golden files have it: with the headers that are
+// the API's own, and the body in lines.
+func (r reply) String() string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "%d %s\n", r.status, http.StatusText(r.status))
+	for _, name := range slices.Sorted(maps.Keys(r.header)) {
+		if name != "Date" && name != "Content-Length" {
+			fmt.Fprintf(&out, "%s: %s\n", name, strings.Join(r.header[name], ", "))
+		}
+	}
+	var body bytes.Buffer
+	if json.Indent(&body, []byte(strings.TrimSpace(r.body)), "", "  ") != nil {
+		body.WriteString(r.body)
+	}
+	if body.Len() > 0 {
+		fmt.Fprintf(&out, "\n%s\n", body.String())
+	}
+	return out.String()
+}
+
+// TestGoldenAnswers holds the answer of every operation.
+func TestGoldenAnswers(t *testing.T) {
+	t.Parallel()
+	for operation, request := range examples {
+		t.Run(operation, func(t *testing.T) {
+			t.Parallel()
+			r := newWorld(t).call(admin, request.method, request.path, request.body)
+			golden(t, filepath.Join("testdata", operation+".golden"),
+				fmt.Sprintf("%s %s\n%s\n%s", request.method, base+request.path, request.body, r))
+		})
+	}
+}
+
+// TestGoldenRefusals holds what callers get to read who did something wrong: a
+// line for each, to be read as a whole.
+func TestGoldenRefusals(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	before := w.dump()
+	var out strings.Builder
+	for _, c := range []struct {
+		who, method, path, body string
+		headers                 []string
+	}{
+		{admin, "GET", "/regionz", "", nil},
+		{admin, "GET", "/regions/", "", nil},
+		{admin, "POST", "/regions", "", nil},
+		{admin, "PUT", "/members/" + string(userIDs[guest]), "", nil},
+		{anonymous, "GET", "/regions", "", nil},
+		{anonymous, "GET", "/regions", "", []string{"Authorization", "Basic YTpi"}},
+		{badToken, "GET", "/regions", "", nil},
+		{several, "GET", "/instances", "", nil},
+		{several, "GET", "/instances", "", []string{"X-ORG-ID", "acme"}},
+		{several, "GET", "/instances", "", []string{"X-ORG-ID", nobody}},
+		{stranger, "GET", "/instances", "", []string{"X-ORG-ID", acme}},
+		{bound, "GET", "/instances", "", []string{"X-ORG-ID", globex}},
+		{loner, "GET", "/instances", "", nil},
+		{viewer, "POST", "/invitations", `{"email":"new@example.com"}`, nil},
+		{editor, "DELETE", "/members/" + string(userIDs[guest]), "", nil},
+		{viewer, "GET", "/instances?limit=0", "", nil},
+		{viewer, "GET", "/instances?limit=1001", "", nil},
+		{viewer, "GET", "/instances?limit=ten", "", nil},
+		{viewer, "GET", "/instances?cursor=%21", "", nil},
+		{viewer, "GET", "/instances", "", []string{"X-PROJECT-ID", "training"}},
+		{viewer, "GET", "/instances/trainer-01", "", nil},
+		{viewer, "GET", "/instances/" + nobody, "", nil},
+		{admin, "PATCH", "/members/" + string(userIDs[guest]), "", nil},
+		{admin, "PATCH", "/members/" + string(userIDs[guest]), `{}`, nil},
+		{admin, "PATCH", "/members/" + string(userIDs[guest]), `null`, nil},
+		{admin, "PATCH", "/members/" + string(userIDs[guest]), `[]`, nil},
+		{admin, "PATCH", "/members/" + string(userIDs[guest]), `{"role":"king"}`, nil},
+		{admin, "PATCH", "/members/" + string(userIDs[guest]), `{"role":null}`, nil},
+		{admin, "PATCH", "/members/" + string(userIDs[guest]), `{"role":1}`, nil},
+		{admin, "PATCH", "/members/" + string(userIDs[guest]), `{"role":"viewer"`, nil},
+		{admin, "PATCH", "/members/" + string(userIDs[guest]), `{"role":"viewer"}`, []string{"Content-Type", "text/plain"}},
+		{admin, "PATCH", "/members/" + nobody, `{"role":"viewer"}`, nil},
+		{admin, "PATCH", "/members/" + string(userIDs[admin]), `{"role":"viewer"}`, nil},
+		{admin, "DELETE", "/members/" + string(userIDs[admin]), "", nil},
+		{admin, "POST", "/invitations", `{}`, nil},
+		{admin, "POST", "/invitations", `{"email":"Tomas"}`, nil},
+		{admin, "POST", "/invitations", `{"email":"new@example.com","role":"king"}`, nil},
+		{admin, "POST", "/invitations", `{"email":"Tomas@Example.com"}`, nil},
+		{admin, "POST", "/invitations", `{"email":"VIEWER@example.com"}`, nil},
+		{admin, "POST", "/invitations", `{"email":"new@example.com"}`, []string{"Idempotency-Key", strings.Repeat("x", 256)}},
+		{admin, "DELETE", "/invitations/" + nobody, "", nil},
+		{admin, "POST", "/user/keys", `{"name":"desktop"}`, nil},
+		{admin, "POST", "/user/keys", `{"name":"my key","key":"` + publicKey("desktop") + `"}`, nil},
+		{admin, "POST", "/user/keys", `{"name":"desktop","key":"secret"}`, nil},
+		{admin, "POST", "/user/keys", `{"name":"laptop","key":"` + publicKey("desktop") + `"}`, nil},
+		{admin, "POST", "/user/keys", `{"name":"desktop","key":"` + publicKey(admin) + `"}`, nil},
+		{admin, "DELETE", "/user/keys/desktop", "", nil},
+	} {
+		r := w.call(c.who, c.method, c.path, c.body, c.headers...)
+		fmt.Fprintf(&out, "%s %s as %s", c.method, c.path, or(c.who, "anonymous"))
+		for pair := range slices.Chunk(c.headers, 2) {
+			fmt.Fprintf(&out, ", %s: %.40s", pair[0], pair[1])
+		}
+		if c.body != "" {
+			fmt.Fprintf(&out, ", %s", c.body)
+		}
+		fmt.Fprintf(&out, "\n\t%d %s\n", r.status, r.message())
+		if r.status < 400 {
+			t.Errorf("%s was not refused", r.what)
+		}
+	}
+	if after := w.dump(); after != before {
+		t.Errorf("refused, and yet the database changed:\n%s", cmp.Diff(before, after))
+	}
+	golden(t, filepath.Join("testdata", "refusals.golden"), out.String())
+}

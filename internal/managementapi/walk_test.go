@@ -1,0 +1,107 @@
+package managementapi_test
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// example is a request that an operation serves if its caller may.
+type example struct{ method, path, body string }
+
+var examples = map[string]example{
+	"ListRegions":       {http.MethodGet, "/regions", ""},
+	"ListOrganizations": {http.MethodGet, "/organizations", ""},
+	"GetUser":           {http.MethodGet, "/user", ""},
+	"ListKeys":          {http.MethodGet, "/user/keys", ""},
+	"RegisterKey":       {http.MethodPost, "/user/keys", `{"name":"desktop","key":"` + publicKey("desktop") + `"}`},
+	"DeregisterKey":     {http.MethodDelete, "/user/keys/laptop", ""},
+	"ListClusters":      {http.MethodGet, "/clusters", ""},
+	"ListInstances":     {http.MethodGet, "/instances", ""},
+	"GetInstance":       {http.MethodGet, "/instances/" + trainer, ""},
+	"ListMembers":       {http.MethodGet, "/members", ""},
+	"UpdateMember":      {http.MethodPatch, "/members/" + string(userIDs[guest]), `{"role":"editor"}`},
+	"DeleteMember":      {http.MethodDelete, "/members/" + string(userIDs[guest]), ""},
+	"ListInvitations":   {http.MethodGet, "/invitations", ""},
+	"CreateInvitation":  {http.MethodPost, "/invitations", `{"email":"new@example.com"}`},
+	"DeleteInvitation":  {http.MethodDelete, "/invitations/" + pendingInvitation, ""},
+}
+
+// caller is somebody with the headers that they send.
+type caller struct {
+	who     string
+	headers []string
+}
+
+// walkers are the callers of the walk, in the order of the table's columns.
+var walkers = []caller{
+	{who: anonymous},
+	{who: badToken},
+	{who: viewer},
+	{who: editor},
+	{who: admin},
+	{who: stranger, headers: []string{"X-ORG-ID", acme}},
+	{who: loner},
+	{who: several},
+	{who: bound, headers: []string{"X-ORG-ID", globex}},
+}
+
+// walk is who gets what. It is written down here a second time on purpose.
+var walk = map[string][9]int{
+	//                 anonymous, bad token, viewer, editor, admin, stranger, loner, several, bound elsewhere
+	"ListRegions":       {401, 401, 200, 200, 200, 200, 200, 200, 200},
+	"ListOrganizations": {401, 401, 200, 200, 200, 200, 200, 200, 200},
+	"GetUser":           {401, 401, 200, 200, 200, 200, 200, 200, 200},
+	"ListKeys":          {401, 401, 200, 200, 200, 200, 200, 200, 200},
+	"RegisterKey":       {401, 401, 200, 200, 200, 200, 200, 200, 200},
+	"DeregisterKey":     {401, 401, 204, 204, 204, 204, 204, 204, 204},
+	"ListClusters":      {401, 401, 200, 200, 200, 403, 403, 400, 403},
+	"ListInstances":     {401, 401, 200, 200, 200, 403, 403, 400, 403},
+	"GetInstance":       {401, 401, 200, 200, 200, 403, 403, 400, 403},
+	"ListMembers":       {401, 401, 200, 200, 200, 403, 403, 400, 403},
+	"UpdateMember":      {401, 401, 403, 403, 200, 403, 403, 400, 403},
+	"DeleteMember":      {401, 401, 403, 403, 204, 403, 403, 400, 403},
+	"ListInvitations":   {401, 401, 200, 200, 200, 403, 403, 400, 403},
+	"CreateInvitation":  {401, 401, 403, 403, 201, 403, 403, 400, 403},
+	"DeleteInvitation":  {401, 401, 403, 403, 204, 403, 403, 400, 403},
+}
+
+// TestWalk calls every operation of the router as everybody, and proves that
+// who is refused, or only reads, changes nothing in the database.
+func TestWalk(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	routed := map[string]bool{}
+	for _, operation := range w.api.Routed() {
+		routed[operation.ID] = true
+	}
+	for name, table := range map[string][]string{"walk": slices.Sorted(maps.Keys(walk)), "examples": slices.Sorted(maps.Keys(examples))} {
+		if diff := cmp.Diff(slices.Sorted(maps.Keys(routed)), table); diff != "" {
+			t.Fatalf("the table %s does not have the router's operations (-router +table):\n%s", name, diff)
+		}
+	}
+	before := w.dump()
+	for _, operation := range slices.Sorted(maps.Keys(walk)) {
+		for i, caller := range walkers {
+			request, want := examples[operation], walk[operation][i]
+			if want < 300 && request.method != http.MethodGet {
+				t.Run(operation+"/"+or(caller.who, "anonymous"), func(t *testing.T) {
+					t.Parallel()
+					w := newWorld(t)
+					w.call(caller.who, request.method, request.path, request.body, caller.headers...).want(want)
+					if w.dump() == before {
+						t.Errorf("%s %s as %s: %d, but nothing changed", request.method, request.path, caller.who, want)
+					}
+				})
+				continue
+			}
+			r := w.call(caller.who, request.method, request.path, request.body, caller.headers...).want(want)
+			if after := w.dump(); after != before {
+				t.Fatalf("%s: %d, and yet it changed the database:\n%s", r.what, r.status, cmp.Diff(before, after))
+			}
+		}
+	}
+}

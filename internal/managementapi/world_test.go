@@ -1,0 +1,348 @@
+package managementapi_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/penstock-cloud/penstock/internal/auth"
+	"github.com/penstock-cloud/penstock/internal/auth/issuer"
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/control"
+	"github.com/penstock-cloud/penstock/internal/managementapi"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+)
+
+// base is the path under which the API lies.
+const base = "/api/v1alpha1"
+
+// world is a plane as in production, with the cast in its database, the time
+// in the test's hand, and every answer held against the document.
+type world struct {
+	t      *testing.T
+	file   string
+	store  *sqlite.Plane
+	clock  *clock
+	log    *lines
+	tokens map[string]string
+	api    *managementapi.Server
+	url    string
+	client *http.Client
+	dumper dumper
+}
+
+// wrap puts something between the API and its store.
+type wrap func(cloud.Store) cloud.Store
+
+func newWorld(t *testing.T, wraps ...wrap) *world {
+	t.Helper()
+	made, err := theCast()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{
+		t: t, file: filepath.Join(t.TempDir(), "plane.db"), clock: &clock{now: start}, log: &lines{}, tokens: maps.Clone(made.tokens),
+	}
+	if err := os.WriteFile(w.file, made.database, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if w.store, err = sqlite.OpenPlane(t.Context(), w.file); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.store.Close() })
+	var store cloud.Store = w.store
+	for _, f := range wraps {
+		store = f(store)
+	}
+	newID := idsFrom(0x1000)
+	w.api, err = managementapi.NewServer(managementapi.Config{
+		Control:       control.New(store, w.clock.Now, newID, cloud.DefaultHealthPolicy),
+		Verifier:      auth.NewVerifier(issuer.New(store, w.clock.Now, newID), w.clock.Now),
+		Log:           slog.New(slog.NewJSONHandler(w.log, nil)),
+		Now:           w.clock.Now,
+		ClientAddress: func(*http.Request) string { return "192.0.2.1" },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(w.api)
+	t.Cleanup(server.Close)
+	w.url = server.URL
+	w.client = &http.Client{
+		Transport:     checked{t, &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 8}},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	t.Cleanup(w.client.CloseIdleConnections)
+	return w
+}
+
+// withoutNetwork calls the API in this process: a connection may break before
+// the answer to a body that is too long has been read.
+func (w *world) withoutNetwork() *world {
+	w.client.Transport = checked{w.t, inProcess{w.api}}
+	return w
+}
+
+// inProcess is a transport to a handler.
+type inProcess struct{ handler http.Handler }
+
+func (p inProcess) RoundTrip(request *http.Request) (*http.Response, error) {
+	recorder := httptest.NewRecorder()
+	incoming := request.Clone(request.Context())
+	incoming.RequestURI = request.URL.RequestURI()
+	if incoming.Body == nil {
+		incoming.Body = http.NoBody // as servers have it
+	}
+	p.handler.ServeHTTP(recorder, incoming)
+	response := recorder.Result()
+	response.Request = request
+	return response, nil
+}
+
+// clock is a time that passes when a test says so.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// lines collects what is written to a log.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// reply is an answer, read to its end.
+type reply struct {
+	t      *testing.T
+	what   string // the request, for messages
+	status int
+	header http.Header
+	body   string
+}
+
+// call sends a request as somebody; headers come in pairs, and "" takes a
+// header away. It may be used by several goroutines at once.
+func (w *world) call(who, method, path, body string, headers ...string) reply {
+	w.t.Helper()
+	r := reply{t: w.t, what: method + " " + path + " as " + or(who, "anonymous")}
+	request, err := http.NewRequestWithContext(context.Background(), method, w.url+base+path, strings.NewReader(body))
+	if err != nil {
+		w.t.Errorf("%s: %v", r.what, err)
+		return r
+	}
+	if who != anonymous {
+		request.Header.Set("Authorization", "Bearer "+w.tokens[who])
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	for pair := range slices.Chunk(headers, 2) {
+		request.Header.Set(pair[0], pair[1])
+		if pair[1] == "" {
+			request.Header.Del(pair[0])
+		}
+	}
+	response, err := w.client.Do(request)
+	if err != nil {
+		w.t.Errorf("%s: %v", r.what, err)
+		return r
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		w.t.Errorf("%s: %v", r.what, err)
+	}
+	r.status, r.header, r.body = response.StatusCode, response.Header, string(text)
+	return r
+}
+
+func (w *world) get(who, path string, headers ...string) reply {
+	w.t.Helper()
+	return w.call(who, http.MethodGet, path, "", headers...)
+}
+
+// want fails the test unless the answer has the status.
+func (r reply) want(status int) reply {
+	r.t.Helper()
+	if r.status != status {
+		r.t.Errorf("%s: got %d %s; want %d", r.what, r.status, r.body, status)
+	}
+	return r
+}
+
+// says fails the test unless the answer is an error that says all of that.
+func (r reply) says(texts ...string) reply {
+	r.t.Helper()
+	message := r.message()
+	for _, text := range texts {
+		if !strings.Contains(message, text) {
+			r.t.Errorf("%s: got the message %q; want it to say %q", r.what, message, text)
+		}
+	}
+	return r
+}
+
+func (r reply) message() string {
+	r.t.Helper()
+	var e struct{ Message string }
+	r.into(&e)
+	return e.Message
+}
+
+// into reads the answer's body as JSON.
+func (r reply) into(v any) {
+	r.t.Helper()
+	if err := json.Unmarshal([]byte(r.body), v); err != nil {
+		r.t.Errorf("%s: %d with the body %q: %v", r.what, r.status, r.body, err)
+	}
+}
+
+// plain is the body without its gzip.
+func plain(header http.Header, body []byte) ([]byte, error) {
+	if header.Get("Content-Encoding") != "gzip" {
+		return body, nil
+	}
+	zr, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(zr)
+}
+
+// list reads a list of some kind.
+func list[T any](r reply) []T {
+	r.t.Helper()
+	var items []T
+	r.into(&items)
+	return items
+}
+
+// write changes the database behind the API's back, as a region's reports do.
+func (w *world) write(fn func(cloud.Writer) error) {
+	w.t.Helper()
+	if err := w.store.Write(context.Background(), fn); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// read looks into the database.
+func (w *world) read(fn func(cloud.Reader) error) {
+	w.t.Helper()
+	if err := w.store.Read(context.Background(), fn); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// dumper reads a whole database, table by table.
+type dumper struct {
+	tables []string
+	rows   map[string]*sql.Stmt
+}
+
+// dump is everything in the database, row by row, read from the file by a
+// connection that cannot write.
+func (w *world) dump() string {
+	w.t.Helper()
+	if w.dumper.rows == nil {
+		w.openDumper()
+	}
+	var out strings.Builder
+	for _, table := range w.dumper.tables {
+		for _, row := range allRows(w.t, w.dumper.rows[table]) {
+			fmt.Fprintln(&out, table, row)
+		}
+	}
+	return out.String()
+}
+
+func (w *world) openDumper() {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+w.file+"?mode=ro&_pragma=query_only(1)")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { db.Close() })
+	prepare := func(text string) *sql.Stmt {
+		s, err := db.PrepareContext(w.t.Context(), text)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.t.Cleanup(func() { s.Close() })
+		return s
+	}
+	w.dumper.rows = map[string]*sql.Stmt{}
+	for _, row := range allRows(w.t, prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")) {
+		table := row[0].(string)
+		w.dumper.tables = append(w.dumper.tables, table)
+		w.dumper.rows[table] = prepare("SELECT * FROM " + table + " ORDER BY 1, 2")
+	}
+	if len(w.dumper.tables) < 10 {
+		w.t.Fatalf("the database has only the tables %v", w.dumper.tables)
+	}
+}
+
+func allRows(t *testing.T, s *sql.Stmt) (all [][]any) {
+	t.Helper()
+	rows, err := s.QueryContext(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rows.Next() {
+		row, into := make([]any, len(columns)), make([]any, len(columns))
+		for i := range row {
+			into[i] = &row[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, row)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
