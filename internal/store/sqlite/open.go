@@ -55,8 +55,10 @@ type database[Q queries[Q]] struct {
 type connections[Q queries[Q]] struct {
 	file, log   os.FileInfo // the database and its write-ahead log
 	write, read *sql.DB     // one connection, and up to readConnections
-	writing     Q           // prepared on write
-	reading     Q           // prepared on read
+	kept        *sql.Conn   // one that never closes, so that the index stays the same file
+	index       *walIndex
+	writing     Q // prepared on write
+	reading     Q // prepared on read
 }
 
 // openDatabase opens the file, which it makes if there is none. Its directory
@@ -116,7 +118,7 @@ func (d *database[Q]) connect(ctx context.Context, c *connections[Q], create boo
 	if c.file, err = os.Stat(d.path); err != nil {
 		return err
 	}
-	if c.read, err = connect(d.path, readConnections, "query_only(1)"); err != nil {
+	if c.read, err = connect(d.path, readConnections+1, "query_only(1)"); err != nil {
 		return err
 	}
 	fresh, err := d.identify(ctx, c.read)
@@ -139,6 +141,12 @@ func (d *database[Q]) connect(ctx context.Context, c *connections[Q], create boo
 		return err
 	}
 	if c.log, err = os.Stat(d.path + "-wal"); err != nil {
+		return err
+	}
+	if c.kept, err = c.read.Conn(ctx); err != nil {
+		return err
+	}
+	if c.index, err = openWALIndex(d.path + "-shm"); err != nil {
 		return err
 	}
 	if c.writing, err = d.schema.prepare(ctx, c.write); err != nil {
@@ -364,10 +372,16 @@ func (c *connections[Q]) close() error {
 		return nil
 	}
 	var errs []error
+	if c.kept != nil {
+		errs = append(errs, c.kept.Close())
+	}
 	for _, db := range []*sql.DB{c.read, c.write} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}
+	}
+	if c.index != nil {
+		c.index.closeIfGone()
 	}
 	return errors.Join(errs...)
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
 )
 
@@ -32,7 +33,8 @@ func TestMain(m *testing.M) {
 const writesEach = 20
 
 // writeFrom opens the database, makes organizations, and prints each name when
-// it is acknowledged. A process without a name goes on until it is killed.
+// it is acknowledged; at the end it touches the health. A process without a
+// name goes on until it is killed.
 func writeFrom(ctx context.Context, path, name string) error {
 	p, err := sqlite.OpenPlane(ctx, path)
 	if err != nil {
@@ -44,6 +46,9 @@ func writeFrom(ctx context.Context, path, name string) error {
 			return err
 		}
 		fmt.Println(organization)
+	}
+	if err := p.Write(ctx, cloud.Writer.TouchHealth); err != nil {
+		return err
 	}
 	return p.Close()
 }

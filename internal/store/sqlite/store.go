@@ -12,7 +12,10 @@ import (
 )
 
 // Plane is the global plane's store. It implements cloud.Store.
-type Plane struct{ db *database[*planedb.Queries] }
+type Plane struct {
+	db        *database[*planedb.Queries]
+	standings *standingCache
+}
 
 var _ cloud.Store = (*Plane)(nil)
 
@@ -45,7 +48,7 @@ func OpenPlane(ctx context.Context, path string) (*Plane, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Plane{db}, nil
+	return &Plane{db, newStandingCache()}, nil
 }
 
 // Read implements cloud.Store. fn must not call the store itself, since all its
@@ -60,18 +63,21 @@ func (p *Plane) Write(ctx context.Context, fn func(cloud.Writer) error) error {
 }
 
 // Standing implements cloud.Store, by one prepared statement without a
-// transaction around it.
+// transaction around it, or from memory if nothing was committed since that
+// was run last.
 func (p *Plane) Standing(ctx context.Context, user cloud.ID) (cloud.Standing, error) {
 	c, err := p.db.use(ctx)
 	if err != nil {
 		return cloud.Standing{}, err
 	}
-	// It takes microseconds, and watching a context takes as many again.
-	rows, err := c.reading.GetStanding(context.WithoutCancel(ctx), string(user))
-	if err != nil {
-		return cloud.Standing{}, p.db.explain(c, err)
-	}
-	return standing(user, rows)
+	return p.standings.read(c.index, user, func() (cloud.Standing, error) {
+		// It takes microseconds, and watching a context takes as many again.
+		rows, err := c.reading.GetStanding(context.WithoutCancel(ctx), string(user))
+		if err != nil {
+			return cloud.Standing{}, p.db.explain(c, err)
+		}
+		return standing(user, rows)
+	})
 }
 
 // Backup implements cloud.Store.

@@ -34,32 +34,3 @@ func (w writer) CreateUser(u cloud.User) error {
 	})
 	return changed(n, err, cloud.Conflict("there is a user with the address %q already", string(u.Email)))
 }
-
-// standing gathers the rows of one user.
-func standing(id cloud.ID, rows []planedb.GetStandingRow) (cloud.Standing, error) {
-	if len(rows) == 0 {
-		return cloud.Standing{}, cloud.NotFound("there is no user of that id")
-	}
-	first := rows[0]
-	s := cloud.Standing{
-		User: cloud.User{
-			ID:        id,
-			Email:     cloud.Email(first.Email),
-			Name:      first.Name,
-			CreatedAt: instant(first.CreatedAt),
-		},
-		HealthRevision: first.HealthRevision,
-	}
-	if first.OrganizationID == "" {
-		return s, nil
-	}
-	s.Relations = make([]cloud.Relation, len(rows))
-	for i, row := range rows {
-		s.Relations[i] = cloud.Relation{
-			OrganizationID: cloud.ID(row.OrganizationID),
-			Role:           cloud.Role(row.Role),
-			FleetRevision:  row.FleetRevision,
-		}
-	}
-	return s, nil
-}

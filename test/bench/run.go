@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+)
+
+// run makes one whole measurement, with everything it leaves behind in dir.
+func run(ctx context.Context, s settings, dir string) (*report, error) {
+	rows := slices.DeleteFunc(allRows(), func(r *row) bool { return !s.run.MatchString(r.Name) })
+	r := newReport(s, rows)
+
+	binary, sizes, err := build(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	r.Binary = sizes
+
+	planes := map[fleetSize]*plane{}
+	defer func() {
+		for _, p := range planes {
+			p.stop()
+		}
+	}()
+	for size, instances := range map[fleetSize]int{smallFleet: s.fleet, largeFleet: s.largeFleet} {
+		if size == largeFleet && !slices.ContainsFunc(rows, func(r *row) bool { return r.growth }) {
+			continue
+		}
+		p, err := preparePlane(ctx, binary, filepath.Join(dir, string(size)), instances)
+		if err != nil {
+			return nil, err
+		}
+		planes[size] = p
+	}
+
+	bare, err := connectRows(ctx, rows, planes, s.connections)
+	if err != nil {
+		return nil, err
+	}
+	defer bare.stop()
+	if err := measure(ctx, rows, s); err != nil {
+		return nil, err
+	}
+	if err := profile(ctx, rows, s); err != nil {
+		return nil, err
+	}
+	for _, size := range []fleetSize{smallFleet, largeFleet} {
+		if p := planes[size]; p != nil {
+			p.loaded = memory(p.pid())
+			footprint, err := p.footprint(ctx, s.starts)
+			if err != nil {
+				return nil, err
+			}
+			r.Planes = append(r.Planes, footprint)
+		}
+	}
+	return r, nil
+}
