@@ -26,10 +26,10 @@ func withBothEnds(t *testing.T, story func(t *testing.T, b *bothEnds)) {
 	inBubble(t, func(t *testing.T, w *world) {
 		b := &bothEnds{world: w, stand: newStand(t), keys: map[cloud.ObjectKey]bool{}}
 		w.credential = credentialOf(west)
-		w.network.serve(federation.NewServer(federation.NewPlane(federation.PlaneConfig{
+		w.network.serve(newServer(t, federation.NewPlane(federation.PlaneConfig{
 			Store: b.stand.store.Store, Health: cloud.DefaultHealthPolicy, Log: slog.New(slog.DiscardHandler),
 			Now: time.Now, NewID: b.stand.newID, Rand: func() float64 { return 0.5 },
-		})))
+		}), slog.New(slog.DiscardHandler)))
 		story(t, b)
 	})
 }

@@ -36,9 +36,19 @@ func newAPI(t *testing.T) api {
 
 func serverOf(t *testing.T, s *stand) http.Handler {
 	t.Helper()
+	return newServer(t, s.plane, slog.New(slog.NewJSONHandler(s.logged, nil)))
+}
+
+func newServer(t *testing.T, plane *federation.Plane, log *slog.Logger) http.Handler {
+	t.Helper()
 	server, err := federation.NewServer(federation.ServerConfig{
-		Plane: s.plane, Log: slog.New(slog.NewJSONHandler(s.logged, nil)),
-		ClientAddress: func(r *http.Request) string { return netip.MustParseAddrPort(r.RemoteAddr).Addr().String() },
+		Plane: plane, Log: log,
+		ClientAddress: func(r *http.Request) string {
+			if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+				return peer.Addr().String()
+			}
+			return r.RemoteAddr
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -146,7 +146,7 @@ func TestInvitationsAreWithdrawn(t *testing.T) {
 	w := newWorld(t)
 	w.call(admin, "DELETE", "/invitations/"+strings.ToUpper(pendingInvitation), "").want(http.StatusNoContent)
 	w.call(admin, "DELETE", "/invitations/"+pendingInvitation, "").want(http.StatusNotFound).says("GET /invitations")
-	if got := w.get(viewer, "/invitations").want(http.StatusOK).body; got != "[]" {
+	if got := w.get(viewer, "/invitations").want(http.StatusOK).body; got != "[]\n" {
 		t.Errorf("got %s; want []", got)
 	}
 	w.call(admin, "POST", "/invitations", invite("tomas@example.com", "admin")).want(http.StatusCreated)

@@ -144,7 +144,7 @@ func TestRepresentationEncodings(t *testing.T) {
 func TestSmallRepresentationIsNotCompressed(t *testing.T) {
 	t.Parallel()
 	w := serve(represent(t, "small", ""), "Accept-Encoding", "gzip")
-	if got := w.Header().Get("Content-Encoding"); got != "" || w.Body.String() != `"small"` {
+	if got := w.Header().Get("Content-Encoding"); got != "" || w.Body.String() != "\"small\"\n" {
 		t.Errorf("got %q of the encoding %q", w.Body, got)
 	}
 }
