@@ -46,7 +46,7 @@ func (a *adminCommand) operate(ctx context.Context, fn func(operator) error) err
 	if err != nil {
 		return err
 	}
-	defer store.Close() //nolint:errcheck // what was acknowledged is durable already
+	defer store.Close() // what was acknowledged is durable already
 	use := control.New(store, time.Now, newID, cloud.DefaultHealthPolicy)
 	return fn(operator{
 		Operator: use.As(cloud.Actor{Kind: cloud.ActorOperator, ID: loginName()}),

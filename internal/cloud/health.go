@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// ClusterHealth and InstanceHealth say how far to believe what a region said.
-type (
-	ClusterHealth  string
-	InstanceHealth string
-)
+// ClusterHealth says how far to believe what a region said of a cluster.
+type ClusterHealth string
+
+// InstanceHealth says how far to believe what a region said of an instance.
+type InstanceHealth string
 
 // The healths, as the contract's enums spell them.
 const (

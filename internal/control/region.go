@@ -120,6 +120,6 @@ func (o Operator) addCredential(tx cloud.Writer, region cloud.Region, secret clo
 // secrets recognize it.
 func newRegionSecret() cloud.Secret {
 	var bits [32]byte
-	rand.Read(bits[:]) //nolint:errcheck // crypto/rand.Read never fails; it crashes the program instead
+	rand.Read(bits[:]) // crypto/rand.Read never fails; it crashes the program instead
 	return cloud.NewSecret("psr_" + base64.RawURLEncoding.EncodeToString(bits[:]))
 }

@@ -29,7 +29,7 @@ const (
 // issue returns the nonce that region is to echo next.
 func (n nonces) issue(region string, now time.Time) string {
 	b := make([]byte, 0, nonceLen)
-	b = binary.BigEndian.AppendUint64(b, uint64(now.UnixMicro())) //nolint:gosec // read back by the same conversion
+	b = binary.BigEndian.AppendUint64(b, uint64(now.UnixMicro())) // read back by the same conversion
 	return base64.RawURLEncoding.EncodeToString(n.sign(b, region))
 }
 

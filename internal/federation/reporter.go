@@ -152,7 +152,7 @@ func (r *Reporter) Run(ctx context.Context) error {
 		if isFenced(err) && !r.now().Before(r.helloDoubt) {
 			r.state = ReporterFenced
 			r.publish(err)
-			r.log.ErrorContext(ctx, ErrFenced.Error(), "epoch", r.epoch)
+			r.log.ErrorContext(ctx, "fenced: another daemon of this region reports; this one ends", "epoch", r.epoch)
 			return ErrFenced
 		}
 		pause := r.afterFailure(ctx, err)

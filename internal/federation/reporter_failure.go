@@ -115,5 +115,5 @@ func retryAfter(h http.Header) time.Duration {
 	if err != nil {
 		return 0
 	}
-	return min(time.Duration(seconds)*time.Second, maxRetryAfter) //nolint:gosec // 16 bits
+	return min(time.Duration(seconds)*time.Second, maxRetryAfter) // 16 bits
 }

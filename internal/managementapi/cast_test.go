@@ -283,7 +283,7 @@ func (m machine) stored() (cloud.StoredObject, error) {
 func (m machine) fill(o cloud.StoredObject, kind cloud.ObjectKind, report any, organization, project cloud.ID) (cloud.StoredObject, error) {
 	body, err := json.Marshal(report)
 	o.ObjectKey = cloud.ObjectKey{Kind: kind, ID: cloud.ID(fmt.Sprintf("019cae00-0000-7000-8000-0000000001%02x", m.n))}
-	o.Rev, o.Body = uint64(m.n)+1, body //nolint:gosec // small
+	o.Rev, o.Body = uint64(m.n)+1, body // small
 	o.OrganizationID, o.ProjectID = organization, project
 	o.StateSince, o.UpdatedAt = start.Add(-m.age), start.Add(-m.age)
 	return o, err

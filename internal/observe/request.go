@@ -148,7 +148,7 @@ func (o *observer) log(e *exchange, r *http.Request, op *operation, took time.Du
 
 // answerPanic answers in the handler's stead, or reports that it cannot.
 func (o *observer) answerPanic(e *exchange, panicked any) (cut bool) {
-	if panicked == http.ErrAbortHandler { // the handler's own wish
+	if panicked == http.ErrAbortHandler { //nolint:errorlint // the handler's own wish, compared as net/http does
 		if e.status == 0 {
 			e.status = http.StatusInternalServerError
 		}

@@ -133,7 +133,7 @@ func writeFile(t *testing.T, name string, content []byte, version int64) {
 // handshake connects and returns the serial number of the certificate shown.
 func handshake(t *testing.T, s *Server) int64 {
 	t.Helper()
-	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // only the serial number is of interest
+	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // only the serial number is of interest
 	conn, err := dialer.DialContext(t.Context(), "tcp", s.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -343,7 +343,7 @@ func TestTLS(t *testing.T) {
 		t.Errorf("got %s; want HTTP/2.0", got)
 	}
 
-	old := tls.Dialer{Config: &tls.Config{RootCAs: pool, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}} //nolint:gosec // it must be refused
+	old := tls.Dialer{Config: &tls.Config{RootCAs: pool, MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}} // it must be refused
 	if conn, err := old.DialContext(t.Context(), "tcp", s.Addr().String()); err == nil {
 		_ = conn.Close()
 		t.Error("TLS 1.1 was accepted")

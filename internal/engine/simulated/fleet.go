@@ -81,10 +81,10 @@ func (s *simulation) observeCluster(ctx context.Context, c *cluster) error {
 // there for a while, host by host in batches, each made only when it is sent.
 func (s *simulation) populate(ctx context.Context) error {
 	for h := range s.hosts {
-		batch := engine.Batch{Source: hostName(int32(h))} //nolint:gosec // bounded by maxHosts
+		batch := engine.Batch{Source: hostName(int32(h))} // bounded by maxHosts
 		for slot := h; slot < len(s.machines); slot += len(s.hosts) {
 			if s.machines[slot].job == nil {
-				s.machines[slot] = s.seasoned(slot, int32(h)) //nolint:gosec // bounded by maxHosts
+				s.machines[slot] = s.seasoned(slot, int32(h)) // bounded by maxHosts
 				s.settle(slot)
 				batch.Instances = append(batch.Instances, s.machines[slot].instance(slot))
 			}

@@ -51,7 +51,7 @@ func (s *simulation) speakingHost() int32 {
 func (s *simulation) beat() error {
 	s.nextBeat = s.Now().Add(beatEvery)
 	for h := range s.hosts {
-		if n := int32(h); !s.silent(n) { //nolint:gosec // bounded by maxHosts
+		if n := int32(h); !s.silent(n) { // bounded by maxHosts
 			if err := s.sink.Heard(hostName(n)); err != nil {
 				return err
 			}

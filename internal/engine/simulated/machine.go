@@ -126,7 +126,7 @@ func slotOf(ip string) int {
 // chance.
 func (s *simulation) newID(now time.Time) uuid.UUID {
 	var id uuid.UUID
-	binary.BigEndian.PutUint64(id[:8], uint64(now.UnixMilli())<<16|7<<12|s.rand.Uint64N(1<<12)) //nolint:gosec // the time is after 1970
+	binary.BigEndian.PutUint64(id[:8], uint64(now.UnixMilli())<<16|7<<12|s.rand.Uint64N(1<<12)) // the time is after 1970
 	binary.BigEndian.PutUint64(id[8:], 1<<63|s.rand.Uint64N(1<<62))
 	return id
 }
