@@ -80,7 +80,7 @@ func newCast() (c cast, err error) {
 	if err != nil {
 		return c, err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // the system tidies up what is left
+	defer os.RemoveAll(dir) // the system tidies up what is left
 	ctx := context.Background()
 	store, err := sqlite.OpenPlane(ctx, filepath.Join(dir, "plane.db"))
 	if err != nil {

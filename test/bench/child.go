@@ -23,7 +23,7 @@ const killAfter = 5 * time.Second
 
 func newChild(ctx context.Context, name string, args ...string) *child {
 	ctx, cancel := context.WithCancel(ctx)
-	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // this program, or the one that it built
+	cmd := exec.CommandContext(ctx, name, args...) // this program, or the one that it built
 	cmd.Env = ownEnvironment()
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = killAfter

@@ -94,7 +94,7 @@ func createOrganization(tx cloud.Writer, name string, now time.Time) (cloud.ID, 
 // reportedJustNow is the link of a region that is heard of.
 func reportedJustNow(now time.Time, instances int) cloud.Link {
 	return cloud.Link{
-		Region: region, Incarnation: newID(), Epoch: 1, AppliedSeq: uint64(instances), //nolint:gosec // not negative
+		Region: region, Incarnation: newID(), Epoch: 1, AppliedSeq: uint64(instances), // not negative
 		SyncedAt: now, Sources: map[string]time.Time{source: now},
 	}
 }
@@ -112,7 +112,7 @@ func instanceObject(n int, organization cloud.ID, now time.Time) (cloud.StoredOb
 	return cloud.StoredObject{
 		Object: cloud.Object{
 			ObjectKey: cloud.ObjectKey{Kind: cloud.KindInstance, ID: newID()},
-			Rev:       uint64(n + 1), Body: body, //nolint:gosec // not negative
+			Rev:       uint64(n + 1), Body: body, // not negative
 		},
 		Region: region, OrganizationID: organization, ProjectID: project,
 		State: string(report.State), StateSince: now, UpdatedAt: now,

@@ -97,7 +97,7 @@ func (q question) ask() (answer, error) {
 		Transport: transport, Timeout: 10 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	req, err := http.NewRequest(q.method, q.url, strings.NewReader(q.body)) //nolint:noctx // the client has a time-out
+	req, err := http.NewRequest(q.method, q.url, strings.NewReader(q.body)) // the client has a time-out
 	if err != nil {
 		return answer{}, final{err}
 	}

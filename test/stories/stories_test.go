@@ -40,7 +40,7 @@ func (b builder) Run() int {
 	if err != nil {
 		return failed(err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // the system cleans its temporary folder
+	defer os.RemoveAll(dir) // the system cleans its temporary folder
 	binary = filepath.Join(dir, "penstock")
 	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "github.com/penstock-cloud/penstock/cmd/penstock")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

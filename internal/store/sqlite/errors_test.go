@@ -43,7 +43,7 @@ func TestTranslate(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				defer tx.Rollback() //nolint:errcheck // the transaction is only there to be in the way
+				defer tx.Rollback() // the transaction is only there to be in the way
 				if _, err := tx.ExecContext(ctx, "INSERT INTO parents VALUES (1, 'a')"); err != nil {
 					return err
 				}
