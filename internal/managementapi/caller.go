@@ -32,6 +32,7 @@ var actions = map[string]cloud.Action{
 type exchange struct {
 	caller cloud.Caller
 	path   string
+	list   *listKey // under which the answer may be kept; nil if it may not
 }
 
 type exchangeKey struct{}
@@ -44,7 +45,8 @@ func callerOf(ctx context.Context) cloud.Caller { return exchangeOf(ctx).caller 
 
 // admit is the middleware that finds out who is calling, for which
 // organization, and whether they may. It comes before everything that looks at
-// parameters or body.
+// parameters or body; whoever may read a list that is kept gets it here, since
+// the same question was found well-formed when the list was made.
 func (s *Server) admit(op rest.Operation, next http.Handler) http.Handler {
 	action := actions[op.ID]
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -53,7 +55,12 @@ func (s *Server) admit(op rest.Operation, next http.Handler) http.Handler {
 			s.errors.Write(w, r, err)
 			return
 		}
-		ctx := context.WithValue(r.Context(), exchangeKey{}, &exchange{caller: caller, path: r.URL.Path})
+		key := listKeyOf(op, caller, r)
+		if kept, ok := s.lists.get(key, caller.Version, s.Now()); ok {
+			kept.ServeHTTP(w, r)
+			return
+		}
+		ctx := context.WithValue(r.Context(), exchangeKey{}, &exchange{caller: caller, path: r.URL.Path, list: key})
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }

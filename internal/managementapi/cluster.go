@@ -14,8 +14,7 @@ func (h handlers) ListClusters(ctx context.Context, r ListClustersRequestObject)
 		return nil, err
 	}
 	caller, project := callerOf(ctx), optionalID(r.Params.ProjectID)
-	key := listKey{"clusters", caller.Relation.OrganizationID, project}
-	return answerFleet(ctx, h.Server, key, page, func() (control.FleetListing[control.Cluster], error) {
+	return answerFleet(ctx, h.Server, page, func() (control.FleetListing[control.Cluster], error) {
 		return h.Control.Clusters(ctx, caller, project, page)
 	}, wireCluster)
 }

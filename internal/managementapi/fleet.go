@@ -9,24 +9,17 @@ import (
 	"github.com/penstock-cloud/penstock/internal/control"
 )
 
-// answerFleet answers with a list of what runs. Whole lists are kept in
-// encoded form; the caller's version was read before the list is, so a kept
-// list is never older than its version says.
-func answerFleet[T, W any](ctx context.Context, s *Server, key listKey, page cloud.Page, load func() (control.FleetListing[T], error), wire func(T) W) (answer, error) {
-	caller := callerOf(ctx)
-	whole := page == cloud.Page{}
-	if whole {
-		if kept, ok := s.lists.get(key, caller.Version, s.Now()); ok {
-			return kept, nil
-		}
-	}
+// answerFleet answers with a list of what runs, and keeps it if it may be kept.
+// The caller's version was read before the list was, so a kept list is never
+// older than its version says.
+func answerFleet[T, W any](ctx context.Context, s *Server, page cloud.Page, load func() (control.FleetListing[T], error), wire func(T) W) (answer, error) {
 	listing, err := load()
 	if err != nil {
 		return answer{}, err
 	}
 	a, err := answerList(ctx, page, listing.Listing, wire)
-	if err == nil && whole {
-		s.lists.put(&keptList{key: key, version: caller.Version, until: listing.Until, answer: a})
+	if x := exchangeOf(ctx); err == nil && x.list != nil {
+		s.lists.put(&keptList{key: *x.list, version: x.caller.Version, until: listing.Until, answer: a})
 	}
 	return a, err
 }

@@ -15,8 +15,7 @@ func (h handlers) ListInstances(ctx context.Context, r ListInstancesRequestObjec
 		return nil, err
 	}
 	caller, project := callerOf(ctx), optionalID(r.Params.ProjectID)
-	key := listKey{"instances", caller.Relation.OrganizationID, project}
-	return answerFleet(ctx, h.Server, key, page, func() (control.FleetListing[control.Instance], error) {
+	return answerFleet(ctx, h.Server, page, func() (control.FleetListing[control.Instance], error) {
 		return h.Control.Instances(ctx, caller, project, page)
 	}, wireInstance)
 }

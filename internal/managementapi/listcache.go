@@ -2,10 +2,12 @@ package managementapi
 
 import (
 	"container/list"
+	"net/http"
 	"sync"
 	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/rest"
 )
 
 // listKey names a list that can be kept: an operation's, of an organization,
@@ -13,7 +15,25 @@ import (
 type listKey struct {
 	operation    string
 	organization cloud.ID
-	project      cloud.ID
+	project      string // as the caller spells it
+}
+
+// keptLists are the operations whose answers are kept. Each depends on nothing
+// but what a listKey names, the caller's version, and the time.
+var keptLists = map[string]bool{"ListClusters": true, "ListInstances": true}
+
+// listKeyOf names the list that a request asks for; nil if it is not one to
+// keep, as pages are not.
+func listKeyOf(op rest.Operation, caller cloud.Caller, r *http.Request) *listKey {
+	project := r.Header["X-Project-Id"]
+	if !keptLists[op.ID] || r.URL.RawQuery != "" || len(project) > 1 {
+		return nil
+	}
+	key := &listKey{operation: op.ID, organization: caller.Relation.OrganizationID}
+	if len(project) > 0 {
+		key.project = project[0]
+	}
+	return key
 }
 
 // listCache keeps whole lists in encoded form, the most recently used ones, in
@@ -39,10 +59,14 @@ func newListCache(limit int) *listCache {
 	return &listCache{byKey: map[listKey]*list.Element{}, limit: limit}
 }
 
-func (c *listCache) get(key listKey, version cloud.FleetVersion, now time.Time) (answer, bool) {
+// get returns the list if it is kept and still holds; no list has the key nil.
+func (c *listCache) get(key *listKey, version cloud.FleetVersion, now time.Time) (answer, bool) {
+	if key == nil {
+		return answer{}, false
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, ok := c.byKey[key]
+	e, ok := c.byKey[*key]
 	if !ok {
 		return answer{}, false
 	}

@@ -15,10 +15,17 @@ import (
 // Representation is the answer to a GET, encoded once and served often. It is
 // immutable and safe for concurrent use.
 type Representation struct {
-	body []byte
-	etag string // without quotes
-	link string
-	gzip func() []byte
+	etag          string // without quotes
+	plain, zipped form   // zipped has no body where compression does not pay
+	link          []string
+}
+
+// form is a representation in one encoding. Headers are kept as net/http keeps
+// them, so that serving makes none anew.
+type form struct {
+	body     func() []byte
+	tag      []string // ETag
+	encoding []string // Content-Encoding; nil for none
 }
 
 // minGzip is the size, in bytes, from which compression pays.
@@ -32,8 +39,19 @@ func NewRepresentation(value any, link string) (*Representation, error) {
 		return nil, err
 	}
 	body = append(body, '\n') // for whoever reads it in a terminal
-	rep := &Representation{body: body, etag: tagOf(link, body), link: link}
-	rep.gzip = sync.OnceValue(func() []byte { return compress(body) })
+	rep := &Representation{etag: tagOf(link, body)}
+	if link != "" {
+		rep.link = []string{link}
+	}
+	// A strong tag names one sequence of bytes, so each encoding has its own.
+	rep.plain = form{body: func() []byte { return body }, tag: []string{`"` + rep.etag + `"`}}
+	if len(body) >= minGzip {
+		rep.zipped = form{
+			body:     sync.OnceValue(func() []byte { return compress(body) }),
+			tag:      []string{`"` + rep.etag + `-gzip"`},
+			encoding: []string{"gzip"},
+		}
+	}
 	return rep, nil
 }
 
@@ -47,7 +65,14 @@ func tagOf(link string, body []byte) string {
 }
 
 // Size is how much memory it takes, in bytes, once both forms were served.
-func (rep *Representation) Size() int { return len(rep.body) + len(rep.body)/4 }
+func (rep *Representation) Size() int {
+	n := len(rep.plain.body())
+	return representationSize + n + n/4
+}
+
+// representationSize is about what a representation takes beside its body, in
+// bytes.
+const representationSize = 512
 
 func compress(body []byte) []byte {
 	var out bytes.Buffer
@@ -57,36 +82,36 @@ func compress(body []byte) []byte {
 	return out.Bytes()
 }
 
-// vary names the request headers on which every answer depends.
-const vary = "Authorization, X-ORG-ID, X-PROJECT-ID, Accept-Encoding"
+// What the headers of every representation say: it is the caller's own and to
+// be asked for anew each time; and these are the request headers on which it
+// depends.
+var (
+	cacheControl = []string{"private, no-cache"}
+	vary         = []string{"Authorization, X-ORG-ID, X-PROJECT-ID, Accept-Encoding"}
+	contentType  = []string{"application/json"}
+)
 
 // ServeHTTP answers a GET or HEAD: 304 if the caller has the representation
 // already (RFC 9110, 13.1.2), else 200, compressed if the caller takes it.
 func (rep *Representation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	zip := len(rep.body) >= minGzip && acceptsGzip(r.Header.Get("Accept-Encoding"))
+	f := &rep.plain
+	if rep.zipped.body != nil && acceptsGzip(r.Header.Get("Accept-Encoding")) {
+		f = &rep.zipped
+	}
 	h := w.Header()
-	h.Set("Cache-Control", "private, no-cache")
-	h.Set("Vary", vary)
-	if rep.link != "" {
-		h.Set("Link", rep.link)
+	h["Cache-Control"], h["Vary"], h["Etag"] = cacheControl, vary, f.tag
+	if rep.link != nil {
+		h["Link"] = rep.link
 	}
-	// A strong tag names one sequence of bytes, so each encoding has its own.
-	tag := `"` + rep.etag + `"`
-	if zip {
-		tag = `"` + rep.etag + `-gzip"`
-	}
-	h.Set("ETag", tag)
-	if rep.matches(r.Header.Values("If-None-Match")) {
+	if rep.matches(r.Header["If-None-Match"]) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	body := rep.body
-	if zip {
-		body = rep.gzip()
-		h.Set("Content-Encoding", "gzip")
+	if f.encoding != nil {
+		h["Content-Encoding"] = f.encoding
 	}
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	body := f.body()
+	h["Content-Type"], h["Content-Length"] = contentType, []string{strconv.Itoa(len(body))}
 	_, _ = w.Write(body) // the caller may be gone; there is nobody else to tell
 }
 

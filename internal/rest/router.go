@@ -19,14 +19,17 @@ type Middleware func(op Operation, next http.Handler) http.Handler
 type Router struct {
 	document *Document
 	wrap     []Middleware
-	mux      *http.ServeMux
+	mux      *http.ServeMux // with refuse for what matches nothing else
+	methods  *http.ServeMux // without, since that hides which methods a path has
 	routed   map[string]Operation
 }
 
 // NewRouter returns a router that wraps every operation in the given
 // middleware, the first one outermost.
 func NewRouter(d *Document, wrap ...Middleware) *Router {
-	return &Router{document: d, wrap: wrap, mux: http.NewServeMux(), routed: map[string]Operation{}}
+	rt := &Router{document: d, wrap: wrap, mux: http.NewServeMux(), methods: http.NewServeMux(), routed: map[string]Operation{}}
+	rt.mux.HandleFunc("/", rt.refuse)
+	return rt
 }
 
 // HandleFunc registers an operation's handler under its pattern. It panics if
@@ -41,6 +44,7 @@ func (rt *Router) HandleFunc(pattern string, handler func(http.ResponseWriter, *
 		h = rt.wrap[i](op, h)
 	}
 	rt.mux.Handle(pattern, h)
+	rt.methods.Handle(pattern, h)
 	rt.routed[pattern] = op
 }
 
@@ -57,24 +61,25 @@ func (rt *Router) OperationIDs() map[string]string {
 	return ids
 }
 
+// nosniff is shared by all answers; whoever wants another value sets another
+// slice.
+var nosniff = []string{"nosniff"}
+
 // ServeHTTP implements http.Handler.
 func (rt *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header()["X-Content-Type-Options"] = nosniff
 	if path.Clean(r.URL.Path) != r.URL.Path {
 		// The mux would redirect; an API answers instead.
 		WriteMessage(w, http.StatusNotFound, noSuchPath)
 		return
 	}
-	if h, pattern := rt.mux.Handler(r); pattern == "" {
-		refuse(w, r, h)
-		return
-	}
 	rt.mux.ServeHTTP(w, r)
 }
 
-// refuse says in JSON what the mux would say in text.
-func refuse(w http.ResponseWriter, r *http.Request, h http.Handler) {
+// refuse says in JSON what a mux would say in text.
+func (rt *Router) refuse(w http.ResponseWriter, r *http.Request) {
 	said := httptest.NewRecorder()
+	h, _ := rt.methods.Handler(r)
 	h.ServeHTTP(said, r)
 	if said.Code == http.StatusMethodNotAllowed {
 		allow := said.Header().Get("Allow")
