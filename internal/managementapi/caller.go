@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/observe"
 	"github.com/penstock-cloud/penstock/internal/rest"
 )
 
@@ -74,6 +75,7 @@ func (s *Server) identify(w http.ResponseWriter, r *http.Request, action cloud.A
 	if err != nil {
 		return cloud.Caller{}, err
 	}
+	observe.NoteUser(r.Context(), principal.UserID)
 	caller, err := s.Control.Admit(r.Context(), principal, action, r.Header.Get("X-ORG-ID"))
 	caller.Origin = cloud.Origin{RequestID: rest.RequestID(w), Address: s.ClientAddress(r)}
 	return caller, err
