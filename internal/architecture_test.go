@@ -29,6 +29,9 @@ type importRule struct {
 	because string
 }
 
+// storesSitOn is what a store may know of.
+var storesSitOn = []string{"internal/cloud", "internal/store/migrations", "internal/store/rows"}
+
 var importRules = []importRule{
 	{
 		tree: "internal/cloud/...", only: []string{}, stdlib: true,
@@ -51,12 +54,16 @@ var importRules = []importRule{
 		because: "the contract of the engines knows none of them",
 	},
 	{
-		tree: "internal/store/sqlite/...", only: []string{"internal/cloud", "internal/store/migrations"},
+		tree: "internal/store/sqlite/...", only: storesSitOn,
 		because: "stores never import each other",
 	},
 	{
-		tree: "internal/store/postgres/...", only: []string{"internal/cloud", "internal/store/migrations"},
+		tree: "internal/store/postgres/...", only: storesSitOn,
 		because: "stores never import each other",
+	},
+	{
+		tree: "internal/store/rows", only: []string{"internal/cloud", "internal/store/planedb", "internal/store/regiondb"},
+		because: "what all stores share knows none of them",
 	},
 	{
 		tree: "internal/store/migrations", only: []string{},
@@ -165,10 +172,12 @@ func TestImportRulesForbid(t *testing.T) {
 		{"internal/engine/simulated", module + "/internal/engine", false},
 		{"internal/engine/simulated", module + "/internal/engine/other", true},
 		{"internal/engine", module + "/internal/engine/simulated", true},
-		{"internal/store/sqlite", module + "/internal/store/sqlite/planedb", false},
+		{"internal/store/sqlite", module + "/internal/store/rows", false},
+		{"internal/store/rows", module + "/internal/store/planedb", false},
+		{"internal/store/rows", module + "/internal/store/postgres", true},
 		{"internal/store/sqlite", module + "/internal/store/migrations", false},
 		{"internal/store/sqlite", module + "/internal/store/postgres", true},
-		{"internal/store/postgres", module + "/internal/store/sqlite/planedb", true},
+		{"internal/store/postgres", module + "/internal/store/sqlite", true},
 		{"internal/managementapi", module + "/internal/control", false},
 		{"internal/managementapi", module + "/internal/store/sqlite", true},
 		{"internal/managementapi", module + "/internal/infrastructureapi", true},

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 
 	"modernc.org/sqlite"
@@ -36,22 +35,4 @@ func translate(err error) error {
 		return cloud.Unavailable(err)
 	}
 	return err
-}
-
-// missing translates the error of a query for one row, and says what there is
-// not if there is no row.
-func missing(err error, format string, args ...any) error {
-	if errors.Is(err, sql.ErrNoRows) {
-		return cloud.NotFound(format, args...)
-	}
-	return translate(err)
-}
-
-// changed translates the outcome of a statement that should have changed a
-// row: refusal says why it did not.
-func changed(rows int64, err, refusal error) error {
-	if err == nil && rows == 0 {
-		return refusal
-	}
-	return translate(err)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/store/rows"
 )
 
 // TestTranslate provokes each sort of error, and checks what callers make of it.
@@ -71,7 +72,7 @@ func TestTranslate(t *testing.T) {
 					return err
 				}
 				defer db.Close()
-				err = statements("SELECT * FROM sqlite_master")(ctx, db, path)
+				err = statements("SELECT * FROM sqlite_master")(ctx, db.DB, path)
 				return fmt.Errorf("%w", err)
 			}, "",
 		},
@@ -147,7 +148,7 @@ func TestSettings(t *testing.T) {
 		"query_only":         {"0", "1"},
 		"journal_size_limit": {"67108864", "-1"},
 	} {
-		for i, db := range []*sql.DB{c.write, c.read} {
+		for i, db := range []*pool{c.write, c.read} {
 			var got string
 			if err := db.QueryRowContext(t.Context(), "PRAGMA "+name).Scan(&got); err != nil {
 				t.Fatal(err)
@@ -179,7 +180,7 @@ func TestClosedUnderAUse(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = c.reading.GetStanding(t.Context(), "nobody")
+	_, err = rows.Standing(t.Context(), &session{pool: c.read}, "nobody")
 	if got := p.db.explain(c, err); cloud.CodeOf(got) != cloud.CodeUnavailable {
 		t.Errorf("%v became %v; want %s", err, got, cloud.CodeUnavailable)
 	}

@@ -19,6 +19,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/store/rows"
 )
 
 const (
@@ -31,45 +32,39 @@ const (
 )
 
 // schema says what a database is for, and what belongs in it.
-type schema[Q any] struct {
+type schema struct {
 	name          string // for messages
 	applicationID int32  // in the file's header, so that no file is taken for another
 	migrations    fs.FS
-	prepare       func(context.Context, *sql.DB) (Q, error)
-	begin         func(context.Context, Q) error // puts in what each database has from the start
+	begin         func(context.Context, rows.DB) error // puts in what each database has from the start
 }
-
-// queries is what sqlc generates for a schema.
-type queries[Q any] interface{ WithTx(*sql.Tx) Q }
 
 // database is one file, and keeps up with what happens to it: while the file is
 // away every use is CodeUnavailable, and when it is back, so is the database.
-type database[Q queries[Q]] struct {
+type database struct {
 	path    string
-	schema  schema[Q]
+	schema  schema
 	opening sync.Mutex
-	current atomic.Pointer[connections[Q]] // nil after Close
+	current atomic.Pointer[connections] // nil after Close
 }
 
 // connections are those to one incarnation of the file.
-type connections[Q queries[Q]] struct {
+type connections struct {
 	file, log   os.FileInfo // the database and its write-ahead log
-	write, read *sql.DB     // one connection, and up to readConnections
+	write, read *pool       // of one connection, and of up to readConnections
 	kept        *sql.Conn   // one that never closes, so that the index stays the same file
 	index       *walIndex
-	writing     Q // prepared on write
-	reading     Q // prepared on read
 }
 
 // openDatabase opens the file, which it makes if there is none. Its directory
 // must exist.
-func openDatabase[Q queries[Q]](ctx context.Context, path string, s schema[Q]) (*database[Q], error) {
+func openDatabase(ctx context.Context, path string, s schema) (*database, error) {
 	_, _ = sqlite.Fdatasync(true) // as durable as fsync, without a write of the file's times; not on every system
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("open the %s database: %w", s.name, err)
 	}
-	d := &database[Q]{path: path, schema: s}
+	d := &database{path: path, schema: s}
 	c, err := d.open(ctx, true)
 	if err != nil {
 		return nil, err
@@ -80,7 +75,7 @@ func openDatabase[Q queries[Q]](ctx context.Context, path string, s schema[Q]) (
 
 // open connects to the file and brings its schema up to date, while no other
 // process does.
-func (d *database[Q]) open(ctx context.Context, create bool) (*connections[Q], error) {
+func (d *database) open(ctx context.Context, create bool) (*connections, error) {
 	lock := flock.New(d.path+".lock", flock.SetPermissions(0o600))
 	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
 		return nil, fmt.Errorf("lock the %s database %s: %w", d.schema.name, d.path, err)
@@ -92,7 +87,7 @@ func (d *database[Q]) open(ctx context.Context, create bool) (*connections[Q], e
 			return nil, fmt.Errorf("create the %s database: %w", d.schema.name, err)
 		}
 	}
-	c := &connections[Q]{}
+	c := &connections{}
 	if err := d.connect(ctx, c, create); err != nil {
 		return nil, fmt.Errorf("open the %s database %s: %w", d.schema.name, d.path, errors.Join(err, c.close()))
 	}
@@ -113,7 +108,7 @@ func createFile(path string) error {
 	return f.Close()
 }
 
-func (d *database[Q]) connect(ctx context.Context, c *connections[Q], create bool) error {
+func (d *database) connect(ctx context.Context, c *connections, create bool) error {
 	var err error
 	if c.file, err = os.Stat(d.path); err != nil {
 		return err
@@ -121,7 +116,7 @@ func (d *database[Q]) connect(ctx context.Context, c *connections[Q], create boo
 	if c.read, err = connect(d.path, readConnections+1, "query_only(1)"); err != nil {
 		return err
 	}
-	fresh, err := d.identify(ctx, c.read)
+	fresh, err := d.identify(ctx, c.read.DB)
 	if err != nil {
 		return err
 	}
@@ -137,7 +132,7 @@ func (d *database[Q]) connect(ctx context.Context, c *connections[Q], create boo
 			return err
 		}
 	}
-	if err := d.migrate(ctx, c.write); err != nil {
+	if err := d.migrate(ctx, c.write.DB); err != nil {
 		return err
 	}
 	if c.log, err = os.Stat(d.path + "-wal"); err != nil {
@@ -149,19 +144,13 @@ func (d *database[Q]) connect(ctx context.Context, c *connections[Q], create boo
 	if c.index, err = openWALIndex(d.path + "-shm"); err != nil {
 		return err
 	}
-	if c.writing, err = d.schema.prepare(ctx, c.write); err != nil {
-		return err
-	}
-	if c.reading, err = d.schema.prepare(ctx, c.read); err != nil {
-		return err
-	}
-	return transact(ctx, c.write, c.writing, func(q Q) error { return d.schema.begin(ctx, q) })
+	return transact(ctx, c.write, func(tx rows.DB) error { return d.schema.begin(ctx, tx) })
 }
 
 // connect makes a pool of connections. They open a file that exists, and never
 // make one: an empty database in the place of one that is away would be worse
 // than none.
-func connect(path string, most int, pragmas ...string) (*sql.DB, error) {
+func connect(path string, most int, pragmas ...string) (*pool, error) {
 	query := url.Values{
 		"mode":    {"rw"},
 		"_txlock": {"deferred"},
@@ -177,12 +166,12 @@ func connect(path string, most int, pragmas ...string) (*sql.DB, error) {
 	}
 	db.SetMaxOpenConns(most)
 	db.SetMaxIdleConns(most)
-	return db, nil
+	return &pool{DB: db}, nil
 }
 
 // identify refuses a file that is not a database of this schema, and reports
 // whether it is empty.
-func (d *database[Q]) identify(ctx context.Context, db *sql.DB) (fresh bool, err error) {
+func (d *database) identify(ctx context.Context, db *sql.DB) (fresh bool, err error) {
 	var id int32
 	var tables int
 	err = db.QueryRowContext(ctx, "SELECT application_id, (SELECT COUNT(*) FROM sqlite_master) FROM pragma_application_id").Scan(&id, &tables)
@@ -201,7 +190,7 @@ func (d *database[Q]) identify(ctx context.Context, db *sql.DB) (fresh bool, err
 }
 
 // migrate brings the schema up to date, and refuses one from the future.
-func (d *database[Q]) migrate(ctx context.Context, db *sql.DB) error {
+func (d *database) migrate(ctx context.Context, db *sql.DB) error {
 	p, err := goose.NewProvider(goose.DialectSQLite3, db, d.schema.migrations,
 		goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
@@ -219,7 +208,7 @@ func (d *database[Q]) migrate(ctx context.Context, db *sql.DB) error {
 }
 
 // use returns the connections to the file as it is now.
-func (d *database[Q]) use(ctx context.Context) (*connections[Q], error) {
+func (d *database) use(ctx context.Context) (*connections, error) {
 	for {
 		c := d.current.Load()
 		if c == nil {
@@ -245,7 +234,7 @@ func isFile(path string, file os.FileInfo) (bool, error) {
 }
 
 // reopen connects to the file that has taken the place of the one in use.
-func (d *database[Q]) reopen(ctx context.Context, old *connections[Q]) error {
+func (d *database) reopen(ctx context.Context, old *connections) error {
 	d.opening.Lock()
 	defer d.opening.Unlock()
 	if d.current.Load() != old {
@@ -263,20 +252,20 @@ func (d *database[Q]) reopen(ctx context.Context, old *connections[Q]) error {
 	return old.close()
 }
 
-func (d *database[Q]) inRead(ctx context.Context, fn func(Q) error) error {
+func (d *database) inRead(ctx context.Context, fn func(rows.DB) error) error {
 	c, err := d.use(ctx)
 	if err != nil {
 		return err
 	}
-	return d.explain(c, transact(ctx, c.read, c.reading, fn))
+	return d.explain(c, transact(ctx, c.read, fn))
 }
 
-func (d *database[Q]) inWrite(ctx context.Context, fn func(Q) error) error {
+func (d *database) inWrite(ctx context.Context, fn func(rows.DB) error) error {
 	c, err := d.use(ctx)
 	if err != nil {
 		return err
 	}
-	if err := transact(ctx, c.write, c.writing, fn); err != nil {
+	if err := transact(ctx, c.write, fn); err != nil {
 		return d.explain(c, err)
 	}
 	// What went to a file that has been removed meanwhile is lost.
@@ -288,13 +277,15 @@ func (d *database[Q]) inWrite(ctx context.Context, fn func(Q) error) error {
 
 // transact runs fn in a transaction, of which nothing remains if fn fails or
 // panics, or if ctx ends before the commit.
-func transact[Q queries[Q]](ctx context.Context, db *sql.DB, q Q, fn func(Q) error) error {
-	tx, err := db.BeginTx(ctx, nil)
+func transact(ctx context.Context, p *pool, fn func(rows.DB) error) error {
+	tx, err := p.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
+	s := &session{pool: p, tx: tx}
+	defer s.end()
 	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
-	err = fn(q.WithTx(tx))
+	err = fn(s)
 	if err == nil {
 		err = tx.Commit()
 	}
@@ -305,7 +296,7 @@ func transact[Q queries[Q]](ctx context.Context, db *sql.DB, q Q, fn func(Q) err
 }
 
 // explain translates an error of a use of c.
-func (d *database[Q]) explain(c *connections[Q], err error) error {
+func (d *database) explain(c *connections, err error) error {
 	err = translate(err)
 	if err != nil && cloud.CodeOf(err) == "" && d.current.Load() != c {
 		return cloud.Unavailable(err) // closed under the hands of this use
@@ -314,7 +305,7 @@ func (d *database[Q]) explain(c *connections[Q], err error) error {
 }
 
 // ping reads the file's header.
-func (d *database[Q]) ping(ctx context.Context) error {
+func (d *database) ping(ctx context.Context) error {
 	c, err := d.use(ctx)
 	if err != nil {
 		return err
@@ -324,7 +315,7 @@ func (d *database[Q]) ping(ctx context.Context) error {
 }
 
 // backup writes a copy of one consistent state to a file that does not exist.
-func (d *database[Q]) backup(ctx context.Context, file string) error {
+func (d *database) backup(ctx context.Context, file string) error {
 	c, err := d.use(ctx)
 	if err != nil {
 		return err
@@ -350,7 +341,7 @@ func (d *database[Q]) backup(ctx context.Context, file string) error {
 // copyTo fills an empty file, which so keeps its mode. A connection of its own
 // is for that, since those that only read may not and the one that writes is
 // wanted.
-func (d *database[Q]) copyTo(ctx context.Context, file string) error {
+func (d *database) copyTo(ctx context.Context, file string) error {
 	db, err := connect(d.path, 1)
 	if err != nil {
 		return err
@@ -361,13 +352,13 @@ func (d *database[Q]) copyTo(ctx context.Context, file string) error {
 }
 
 // close ends the use of the database; what begins afterwards is CodeUnavailable.
-func (d *database[Q]) close() error {
+func (d *database) close() error {
 	d.opening.Lock()
 	defer d.opening.Unlock()
 	return d.current.Swap(nil).close()
 }
 
-func (c *connections[Q]) close() error {
+func (c *connections) close() error {
 	if c == nil {
 		return nil
 	}
@@ -375,7 +366,7 @@ func (c *connections[Q]) close() error {
 	if c.kept != nil {
 		errs = append(errs, c.kept.Close())
 	}
-	for _, db := range []*sql.DB{c.read, c.write} {
+	for _, db := range []*pool{c.read, c.write} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}

@@ -47,8 +47,8 @@ func TestPlans(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	checkPlans(t, p.db.current.Load().read, "plane")
-	checkPlans(t, r.db.current.Load().read, "region")
+	checkPlans(t, p.db.current.Load().read.DB, "plane")
+	checkPlans(t, r.db.current.Load().read.DB, "region")
 }
 
 var (

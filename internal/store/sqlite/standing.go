@@ -6,7 +6,6 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
-	"github.com/penstock-cloud/penstock/internal/store/sqlite/planedb"
 )
 
 // standingEntries bounds the cache; each is of some 500 bytes.
@@ -52,33 +51,4 @@ func (k keptStanding) copy() cloud.Standing {
 	s := k.standing
 	s.Relations = slices.Clone(s.Relations)
 	return s
-}
-
-// standing gathers the rows of one user.
-func standing(id cloud.ID, rows []planedb.GetStandingRow) (cloud.Standing, error) {
-	if len(rows) == 0 {
-		return cloud.Standing{}, cloud.NotFound("there is no user of that id")
-	}
-	first := rows[0]
-	s := cloud.Standing{
-		User: cloud.User{
-			ID:        id,
-			Email:     cloud.Email(first.Email),
-			Name:      first.Name,
-			CreatedAt: instant(first.CreatedAt),
-		},
-		HealthRevision: first.HealthRevision,
-	}
-	if first.OrganizationID == "" {
-		return s, nil
-	}
-	s.Relations = make([]cloud.Relation, len(rows))
-	for i, row := range rows {
-		s.Relations[i] = cloud.Relation{
-			OrganizationID: cloud.ID(row.OrganizationID),
-			Role:           cloud.Role(row.Role),
-			FleetRevision:  row.FleetRevision,
-		}
-	}
-	return s, nil
 }

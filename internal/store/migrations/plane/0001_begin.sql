@@ -8,8 +8,14 @@ CREATE TABLE organizations (
     name             TEXT   NOT NULL UNIQUE,
     display_name     TEXT   NOT NULL,
     created_at       BIGINT NOT NULL,
-    fleet_revision   BIGINT NOT NULL DEFAULT 0, -- grows when what it runs changes
-    account_revision BIGINT NOT NULL DEFAULT 0  -- grows when its members or invitations change
+    account_revision BIGINT NOT NULL DEFAULT 0 -- grows when its members or invitations change
+);
+
+-- Apart from the organization, so that regions that report and members that
+-- change never wait for each other.
+CREATE TABLE fleets (
+    organization_id TEXT   NOT NULL PRIMARY KEY REFERENCES organizations (id),
+    revision        BIGINT NOT NULL -- grows when what the organization runs changes
 );
 
 CREATE TABLE users (

@@ -24,8 +24,11 @@ ON CONFLICT DO NOTHING;
 -- name: LockOrganization :execrows
 UPDATE organizations SET id = id WHERE id = @id;
 
+-- name: CreateFleet :exec
+INSERT INTO fleets (organization_id, revision) VALUES (@organization_id, 0);
+
 -- name: TouchFleet :exec
-UPDATE organizations SET fleet_revision = fleet_revision + 1 WHERE id = @id;
+UPDATE fleets SET revision = revision + 1 WHERE organization_id = @organization_id;
 
 -- name: TouchAccounts :exec
 UPDATE organizations SET account_revision = account_revision + 1 WHERE id = @id;

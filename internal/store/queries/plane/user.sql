@@ -19,9 +19,9 @@ SELECT
     (SELECT health_revision FROM plane) AS health_revision,
     COALESCE(m.organization_id, '') AS organization_id,
     COALESCE(m.role, '') AS role,
-    COALESCE(o.fleet_revision, 0) AS fleet_revision
+    COALESCE(f.revision, 0) AS fleet_revision
 FROM users u
 LEFT JOIN members m ON m.user_id = u.id
-LEFT JOIN organizations o ON o.id = m.organization_id
+LEFT JOIN fleets f ON f.organization_id = m.organization_id
 WHERE u.id = @id
 ORDER BY m.organization_id;

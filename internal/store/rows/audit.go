@@ -1,0 +1,46 @@
+package rows
+
+import (
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/store/planedb"
+)
+
+func auditEntry(row planedb.AuditEntry) cloud.AuditEntry {
+	return cloud.AuditEntry{
+		ID:             cloud.ID(row.ID),
+		At:             instant(row.At),
+		OrganizationID: cloud.ID(row.OrganizationID),
+		Actor:          cloud.Actor{Kind: cloud.ActorKind(row.ActorKind), ID: row.ActorID},
+		Action:         row.Action,
+		Target:         row.Target,
+		Before:         row.Before,
+		After:          row.After,
+		Origin:         cloud.Origin{RequestID: row.RequestID, Address: row.Address},
+	}
+}
+
+func (r Reader) AuditEntries(organization cloud.ID, page cloud.Page) ([]cloud.AuditEntry, error) {
+	rows, err := r.q.ListAuditEntries(r.ctx, planedb.ListAuditEntriesParams{
+		OrganizationID: string(organization),
+		AfterID:        page.After,
+		MaxRows:        rowLimit(page.Limit),
+	})
+	return each(rows, err, auditEntry)
+}
+
+func (w Writer) AppendAudit(e cloud.AuditEntry) error {
+	n, err := w.q.AppendAudit(w.ctx, planedb.AppendAuditParams{
+		ID:             string(e.ID),
+		At:             micros(e.At),
+		OrganizationID: string(e.OrganizationID),
+		ActorKind:      string(e.Actor.Kind),
+		ActorID:        e.Actor.ID,
+		Action:         e.Action,
+		Target:         e.Target,
+		Before:         e.Before,
+		After:          e.After,
+		RequestID:      e.Origin.RequestID,
+		Address:        e.Origin.Address,
+	})
+	return changed(n, err, cloud.Conflict("there is an audit entry of that id already"))
+}

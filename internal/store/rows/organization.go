@@ -1,0 +1,76 @@
+package rows
+
+import (
+	"slices"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/store/planedb"
+)
+
+var errNoOrganization = cloud.NotFound("there is no organization of that id")
+
+func organization(row planedb.Organization) cloud.Organization {
+	return cloud.Organization{
+		ID:          cloud.ID(row.ID),
+		Name:        row.Name,
+		DisplayName: row.DisplayName,
+		CreatedAt:   instant(row.CreatedAt),
+	}
+}
+
+func (r Reader) Organization(id cloud.ID) (cloud.Organization, error) {
+	row, err := r.q.GetOrganization(r.ctx, string(id))
+	return organization(row), missing(err, "there is no organization of that id")
+}
+
+func (r Reader) OrganizationByName(name string) (cloud.Organization, error) {
+	row, err := r.q.GetOrganizationByName(r.ctx, name)
+	return organization(row), missing(err, "there is no organization named %q", name)
+}
+
+func (r Reader) FirstOrganization() (cloud.Organization, error) {
+	row, err := r.q.GetFirstOrganization(r.ctx)
+	return organization(row), missing(err, "there is no organization yet")
+}
+
+func (r Reader) OrganizationsOf(user cloud.ID, page cloud.Page) ([]cloud.Organization, error) {
+	rows, err := r.q.ListOrganizationsOf(r.ctx, planedb.ListOrganizationsOfParams{
+		UserID:  string(user),
+		AfterID: page.After,
+		MaxRows: rowLimit(page.Limit),
+	})
+	return each(rows, err, organization)
+}
+
+func (w Writer) LockOrganization(id cloud.ID) error {
+	n, err := w.q.LockOrganization(w.ctx, string(id))
+	return changed(n, err, errNoOrganization)
+}
+
+func (w Writer) CreateOrganization(o cloud.Organization) error {
+	n, err := w.q.CreateOrganization(w.ctx, planedb.CreateOrganizationParams{
+		ID:          string(o.ID),
+		Name:        o.Name,
+		DisplayName: o.DisplayName,
+		CreatedAt:   micros(o.CreatedAt),
+	})
+	if err := changed(n, err, cloud.Conflict("there is an organization named %q already", o.Name)); err != nil {
+		return err
+	}
+	return w.q.CreateFleet(w.ctx, string(o.ID))
+}
+
+func (w Writer) TouchFleet(organizations []cloud.ID) error {
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(organizations))) {
+		if err := w.q.TouchFleet(w.ctx, string(id)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// touchAccounts notes that the members or invitations of an organization
+// changed.
+func (w Writer) touchAccounts(organization cloud.ID) error {
+	return w.q.TouchAccounts(w.ctx, string(organization))
+}

@@ -1,0 +1,55 @@
+package rows
+
+import (
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/store/planedb"
+)
+
+// outageTTL is how long after its end an outage is kept.
+const outageTTL = 7 * 24 * time.Hour
+
+func (r Reader) Plane() (cloud.Plane, error) {
+	row, err := r.q.GetPlane(r.ctx)
+	if err != nil {
+		return cloud.Plane{}, err
+	}
+	key, err := hex.DecodeString(row.NonceKey)
+	if err != nil {
+		return cloud.Plane{}, fmt.Errorf("the nonce key in the database is damaged: %w", err)
+	}
+	rows, err := r.q.ListOutages(r.ctx)
+	outages, err := each(rows, err, func(row planedb.Outage) cloud.Outage {
+		return cloud.Outage{From: instant(row.BeganAt), To: instant(row.EndedAt)}
+	})
+	if err != nil {
+		return cloud.Plane{}, err
+	}
+	issuers, err := r.q.ListIssuers(r.ctx)
+	return cloud.Plane{
+		HealthRevision: row.HealthRevision,
+		AliveAt:        instant(row.AliveAt),
+		Outages:        outages,
+		Issuers:        issuers,
+		NonceKey:       cloud.NewSecret(string(key)),
+	}, err
+}
+
+func (w Writer) TouchHealth() error { return w.q.TouchHealth(w.ctx) }
+
+func (w Writer) MarkAlive(now time.Time) error { return w.q.MarkAlive(w.ctx, micros(now)) }
+
+func (w Writer) RecordOutage(o cloud.Outage) error {
+	if err := w.q.DeleteOutagesBefore(w.ctx, micros(o.To.Add(-outageTTL))); err != nil {
+		return err
+	}
+	return w.q.CreateOutage(w.ctx, planedb.CreateOutageParams{
+		BeganAt: micros(o.From),
+		EndedAt: micros(o.To),
+	})
+}
+
+func (w Writer) SetIssuer(url string) error { return w.q.SetIssuer(w.ctx, url) }
