@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
@@ -63,7 +64,7 @@ func openSite(ctx context.Context, c siteConfig) (*site, error) {
 	})
 	if err != nil {
 		s.close()
-		return nil, err
+		return nil, fmt.Errorf("--plane: %w", err) // it refuses nothing else
 	}
 	s.handler = observe.Middleware(observe.Config{
 		API: "infrastructure", Metrics: c.metrics, Log: c.log, Now: time.Now, NewID: newID,

@@ -40,7 +40,7 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	dir := dataDir(c.DataDir)
-	release, err := hold(dir, dir.planeDatabase(), dir.regionDatabase())
+	release, err := holdFolder(dir, dir.planeDatabase(), dir.regionDatabase())
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package stories
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +21,7 @@ import (
 // scriptCommands are described in doc.go.
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"penstock": cmdPenstock,
+	"refused":  positive(cmdRefused),
 	"start":    cmdStart,
 	"stop":     cmdStop,
 	"kill":     cmdKill,
@@ -62,22 +62,41 @@ func judge(ts *testscript.TestScript, negated bool, code int) {
 }
 
 func cmdPenstock(ts *testscript.TestScript, negated bool, args []string) {
+	code, _, _ := run(ts, args)
+	judge(ts, negated, code)
+}
+
+// refusal is how the program says, in one line, why it does not go on.
+var refusal = regexp.MustCompile(`^penstock: (.+)\n$`)
+
+func cmdRefused(ts *testscript.TestScript, args []string) {
+	need(ts, len(args) > 1, "refused REGEXP [NAME=VALUE…] ARG…")
+	code, stdout, stderr := run(ts, args[1:])
+	judge(ts, true, code)
+	said := refusal.FindStringSubmatch(stderr)
+	if said == nil || !regexp.MustCompile(args[0]).MatchString(said[1]) || stdout != "" {
+		ts.Fatalf("want nothing but a refusal like %s", args[0])
+	}
+}
+
+// run runs a command to its end.
+func run(ts *testscript.TestScript, args []string) (code int, stdout, stderr string) {
 	s := storyOf(ts)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	env, args := s.environment(args)
-	var stdout, stderr bytes.Buffer
+	var out, err strings.Builder
 	cmd := exec.CommandContext(ctx, binary, args...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), env, &stdout, &stderr
-	err := cmd.Run()
-	fmt.Fprint(ts.Stdout(), stdout.String())
-	fmt.Fprint(ts.Stderr(), stderr.String())
-	_, _ = s.said.Write(stderr.Bytes())
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		ts.Fatalf("%v", err)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), env, &out, &err
+	failure := cmd.Run()
+	fmt.Fprint(ts.Stdout(), out.String())
+	fmt.Fprint(ts.Stderr(), err.String())
+	_, _ = s.said.Write([]byte(err.String()))
+	if exit := (*exec.ExitError)(nil); failure != nil && !errors.As(failure, &exit) {
+		ts.Fatalf("%v", failure)
 	}
-	ts.Logf("[stdout]\n%s[stderr]\n%s", stdout.String(), stderr.String())
-	judge(ts, negated, cmd.ProcessState.ExitCode())
+	ts.Logf("[stdout]\n%s[stderr]\n%s", out.String(), err.String())
+	return cmd.ProcessState.ExitCode(), out.String(), err.String()
 }
 
 func cmdStart(ts *testscript.TestScript, negated bool, args []string) {

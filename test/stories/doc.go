@@ -7,6 +7,7 @@
 // command is to fail.
 //
 //	penstock [NAME=VALUE…] ARG…            run a command to its end
+//	refused REGEXP [NAME=VALUE…] ARG…      run a command; it fails with one line like this, and no more
 //	start NAME [NAME=VALUE…] ARG…          run a server; go on when it says that it serves
 //	stop NAME                              interrupt it, as Ctrl-C does, and wait for a clean end
 //	kill NAME                              kill it, as kill -9 does
