@@ -20,19 +20,21 @@ import (
 
 // scriptCommands are described in doc.go.
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
-	"penstock": cmdPenstock,
-	"refused":  positive(cmdRefused),
-	"start":    cmdStart,
-	"stop":     cmdStop,
-	"kill":     cmdKill,
-	"ended":    cmdEnded,
-	"logged":   positive(cmdLogged),
-	"http":     positive(cmdHTTP),
-	"take":     positive(cmdTake),
-	"audit":    positive(cmdAudit),
-	"narrow":   positive(cmdNarrow),
-	"mode":     positive(cmdMode),
-	"ports":    positive(cmdPorts),
+	"penstock":    cmdPenstock,
+	"refused":     positive(cmdRefused),
+	"start":       cmdStart,
+	"stop":        cmdStop,
+	"kill":        cmdKill,
+	"ended":       cmdEnded,
+	"logged":      positive(cmdLogged),
+	"http":        positive(cmdHTTP),
+	"take":        positive(cmdTake),
+	"pages":       positive(cmdPages),
+	"certificate": positive(cmdCertificate),
+	"audit":       positive(cmdAudit),
+	"narrow":      positive(cmdNarrow),
+	"mode":        positive(cmdMode),
+	"ports":       positive(cmdPorts),
 }
 
 // positive makes a command of a function for which ! has no meaning.

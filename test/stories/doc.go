@@ -15,6 +15,8 @@
 //	logged NAME REGEXP                     wait until it logs a line like this
 //	http [FLAG…] METHOD URL STATUS         ask and check; see the flags in http_test.go
 //	take NAME FILE REGEXP                  set a variable to what the first group matches
+//	pages URL                              print all elements of a list, one a line, page by page
+//	certificate CERT KEY                   write a new TLS certificate of this machine, and its key
 //	audit DATABASE [ORGANIZATION]          print who changed what, one change a line
 //	narrow FILE                            no line is wider than a terminal of 80 columns
 //	mode FILE PERMISSIONS                  a file's permissions, in octal
