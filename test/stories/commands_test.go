@@ -12,22 +12,25 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
 )
 
-// scriptCommands are described in doc.go.
+// scriptCommands are described in doc.go. Where testscript has a command of the
+// same name (stop, kill), that one would run.
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"penstock":    cmdPenstock,
 	"refused":     positive(cmdRefused),
 	"start":       cmdStart,
-	"stop":        cmdStop,
-	"kill":        cmdKill,
+	"interrupt":   cmdInterrupt,
+	"crash":       cmdCrash,
 	"ended":       cmdEnded,
 	"logged":      positive(cmdLogged),
 	"http":        positive(cmdHTTP),
+	"token":       positive(cmdToken),
 	"take":        positive(cmdTake),
 	"pages":       positive(cmdPages),
 	"certificate": positive(cmdCertificate),
@@ -128,7 +131,7 @@ func (s *story) take(ts *testscript.TestScript, args []string) *process {
 	return p
 }
 
-func cmdStop(ts *testscript.TestScript, negated bool, args []string) {
+func cmdInterrupt(ts *testscript.TestScript, negated bool, args []string) {
 	p := storyOf(ts).take(ts, args)
 	ts.Check(p.interrupt())
 	code, err := p.end()
@@ -136,7 +139,7 @@ func cmdStop(ts *testscript.TestScript, negated bool, args []string) {
 	judge(ts, negated, code)
 }
 
-func cmdKill(ts *testscript.TestScript, _ bool, args []string) { storyOf(ts).take(ts, args).kill() }
+func cmdCrash(ts *testscript.TestScript, _ bool, args []string) { storyOf(ts).take(ts, args).kill() }
 
 func cmdEnded(ts *testscript.TestScript, negated bool, args []string) {
 	code, err := storyOf(ts).take(ts, args).end()
@@ -164,6 +167,17 @@ func cmdTake(ts *testscript.TestScript, args []string) {
 		ts.Fatalf("%s is not in %s:\n%s", pattern, args[1], text)
 	}
 	ts.Setenv(args[0], found[1])
+}
+
+// cmdToken reads a token as nobody who has to trust it may: unverified.
+func cmdToken(ts *testscript.TestScript, args []string) {
+	need(ts, len(args) == 1, "token FILE")
+	var claims jwt.RegisteredClaims
+	token, _, err := jwt.NewParser().ParseUnverified(strings.TrimSpace(ts.ReadFile(args[0])), &claims)
+	ts.Check(err)
+	fmt.Fprintln(ts.Stdout(), "key", token.Header["kid"])
+	fmt.Fprintln(ts.Stdout(), "issuer", claims.Issuer)
+	fmt.Fprintln(ts.Stdout(), "life", claims.ExpiresAt.Sub(claims.IssuedAt.Time))
 }
 
 func cmdAudit(ts *testscript.TestScript, args []string) {
