@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -158,7 +159,7 @@ func (l *load) begin(t *testing.T, writes int) (ended func()) {
 				if err != nil {
 					l.unanswered = append(l.unanswered, w)
 					l.mu.Unlock()
-					if refused, ok := err.(refusedError); ok {
+					if refused := (refusedError{}); errors.As(err, &refused) {
 						t.Error(refused)
 					}
 					return
