@@ -1,7 +1,6 @@
 package federation_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -47,7 +46,7 @@ type world struct {
 	region  *region.Region
 	plane   *fakePlane
 	network *network
-	log     bytes.Buffer
+	log     syncBuffer
 	jitter  func() float64
 	ids     int
 
