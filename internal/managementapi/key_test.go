@@ -235,7 +235,7 @@ func TestKeysThatAreRefused(t *testing.T) {
 			t.Errorf("%s: the answer repeats a private key", c.name)
 		}
 	}
-	if strings.Contains(w.log.String(), secret) {
+	if strings.Contains(w.logged(), secret) {
 		t.Error("the log has a private key in it")
 	}
 	if w.dump() != before {
