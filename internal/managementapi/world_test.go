@@ -164,6 +164,12 @@ func (l *lines) String() string {
 	return l.buf.String()
 }
 
+func (l *lines) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.buf.Reset()
+}
+
 // reply is an answer, read to its end.
 type reply struct {
 	t      testing.TB
