@@ -15,7 +15,7 @@ import (
 type listKey struct {
 	operation    string
 	organization cloud.ID
-	project      string // as the caller spells it
+	project      string // as the caller spells it; "" for all
 }
 
 // keptLists are the operations whose answers are kept. Each depends on nothing
@@ -31,7 +31,9 @@ func listKeyOf(op rest.Operation, caller cloud.Caller, r *http.Request) *listKey
 	}
 	key := &listKey{operation: op.ID, organization: caller.Relation.OrganizationID}
 	if len(project) > 0 {
-		key.project = project[0]
+		if key.project = project[0]; key.project == "" {
+			return nil // which is malformed, and not all projects
+		}
 	}
 	return key
 }
