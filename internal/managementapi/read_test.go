@@ -135,7 +135,7 @@ func crowd(tx cloud.Writer) error {
 			tx.CreateUser(user),
 			tx.AddMember(cloud.Member{OrganizationID: acme, User: user, Role: cloud.RoleViewer, JoinedAt: start}),
 			tx.CreateInvitation(cloud.Invitation{ID: id(3), OrganizationID: acme, Email: emailOf("new-" + name), Role: cloud.RoleViewer, CreatedAt: start, ExpiresAt: start.Add(time.Hour)}),
-			tx.CreateSSHKey(cloud.SSHKey{UserID: userIDs[admin], Name: name, Line: publicKey(name), Fingerprint: name, CreatedAt: start}),
+			tx.CreateSSHKey(cloud.SSHKey{UserID: userIDs[admin], Name: name, Line: publicKey(name), Fingerprint: fingerprint(name), CreatedAt: start}),
 			tx.CreateRegion(cloud.Region{Name: name, URL: "https://" + name + ".example.com", CreatedAt: start}),
 		} {
 			if err != nil {
