@@ -39,9 +39,10 @@ func listKeyOf(op rest.Operation, caller cloud.Caller, r *http.Request) *listKey
 }
 
 // listCache keeps whole lists in encoded form, the most recently used ones, in
-// bounded memory. A list holds for one version of the organization's fleet and
-// until the first health in it changes by itself; callers bring the version
-// that they read from the store, so replicas agree.
+// bounded memory. A list holds for one version of the organization's fleet, and
+// from when it was read until the first health in it changes by itself; a clock
+// that was set back finds none. Callers bring the version that they read from
+// the store, so replicas agree.
 type listCache struct {
 	mu     sync.Mutex
 	byKey  map[listKey]*list.Element // of *keptList
@@ -53,8 +54,13 @@ type listCache struct {
 type keptList struct {
 	key     listKey
 	version cloud.FleetVersion
+	from    time.Time
 	until   time.Time // zero for never
 	answer  answer
+}
+
+func (k *keptList) holds(version cloud.FleetVersion, now time.Time) bool {
+	return k.version == version && !now.Before(k.from) && (k.until.IsZero() || now.Before(k.until))
 }
 
 func newListCache(limit int) *listCache {
@@ -73,7 +79,7 @@ func (c *listCache) get(key *listKey, version cloud.FleetVersion, now time.Time)
 		return answer{}, false
 	}
 	kept := keptIn(e)
-	if kept.version != version || !kept.until.IsZero() && !now.Before(kept.until) {
+	if !kept.holds(version, now) {
 		return answer{}, false
 	}
 	c.recent.MoveToFront(e)
