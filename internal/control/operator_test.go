@@ -54,7 +54,10 @@ func TestOperatorsChangesAreAudited(t *testing.T) {
 				{"ensure them", func() error { _, err := operator.EnsureMember(ctx, "Bob@example.com", "viewer", "globex"); return err }, nil},
 				{"add them elsewhere", func() error { _, err := operator.EnsureMember(ctx, "bob@example.com", "editor", ""); return err }, []string{"member.create"}},
 				{"promote them", conflict(func() error { _, err := operator.EnsureMember(ctx, "bob@example.com", "admin", ""); return err }), nil},
-				{"make a region", func() (err error) { secret, err = operator.CreateRegion(ctx, "west-1", "https://west-1.example.com"); return err }, []string{"region.create west-1"}},
+				{"make a region", func() (err error) {
+					secret, err = operator.CreateRegion(ctx, "west-1", "https://west-1.example.com")
+					return err
+				}, []string{"region.create west-1"}},
 				{"make it again", conflict(func() error { _, err := operator.CreateRegion(ctx, "west-1", "https://west-1.example.com"); return err }), nil},
 				{"ensure it", func() error { return ensure(ctx, operator, "https://west-1.example.com", secret, true) }, nil},
 				{"move it", func() error { return ensure(ctx, operator, "https://west.example.com", secret, true) }, []string{"region.update west-1"}},

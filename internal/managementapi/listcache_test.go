@@ -15,7 +15,9 @@ func TestListCacheIsBounded(t *testing.T) {
 	t.Parallel()
 	const limit = 20_000
 	c, version, now := newListCache(limit), cloud.FleetVersion{Fleet: 1}, time.Unix(1, 0)
-	key := func(n int) *listKey { return &listKey{operation: "ListInstances", organization: cloud.ID(fmt.Sprint(n))} }
+	key := func(n int) *listKey {
+		return &listKey{operation: "ListInstances", organization: cloud.ID(fmt.Sprint(n))}
+	}
 	keep := func(n, size int) {
 		t.Helper()
 		a, err := answerWith(strings.Repeat("x", size), "")

@@ -107,6 +107,7 @@ func (hollowReader) Regions(cloud.Page) ([]cloud.Region, error)           { retu
 func (hollowReader) Instances(_, _ cloud.ID, _ cloud.Page) ([]cloud.Instance, error) {
 	return nil, nil
 }
+
 func (hollowReader) Clusters(_, _ cloud.ID, _ cloud.Page) ([]cloud.Cluster, error) { return nil, nil }
 
 func TestEmptyListsAreLists(t *testing.T) {
