@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/store/storetest"
 )
 
 // reads are the paths of all operations that read, by operation, as the
@@ -82,6 +83,22 @@ func TestEveryAnswerIsCheap(t *testing.T) {
 		head := ask(http.MethodHead, path).want(http.StatusOK)
 		if head.header.Get("ETag") != tag || head.body != "" {
 			t.Errorf("%s: HEAD has the tag %s and the body %q", operation, head.header.Get("ETag"), head.body)
+		}
+	}
+}
+
+// TestReadsMayRunTwice proves that an answer is the same where the store runs
+// what reads it again.
+func TestReadsMayRunTwice(t *testing.T) {
+	t.Parallel()
+	once, twice := newWorld(t), newWorld(t, storetest.Twice)
+	all, lists := reads(t)
+	for operation, path := range lists {
+		all[operation+", a page"] = path + "?limit=1"
+	}
+	for what, path := range all {
+		if diff := cmp.Diff(once.get(admin, path).String(), twice.get(admin, path).want(http.StatusOK).String()); diff != "" {
+			t.Errorf("%s (-once +twice):\n%s", what, diff)
 		}
 	}
 }
