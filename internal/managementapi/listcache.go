@@ -23,20 +23,21 @@ type listKey struct {
 var keptLists = map[string]bool{"ListClusters": true, "ListInstances": true}
 
 // listKeyOf names the list that a request asks for; nil if it is not one to
-// keep, as pages are not.
+// keep, as pages are not, or one that validation has yet to refuse.
 func listKeyOf(op rest.Operation, caller cloud.Caller, r *http.Request) *listKey {
-	project := r.Header["X-Project-Id"]
-	if !keptLists[op.ID] || r.URL.RawQuery != "" || len(project) > 1 {
+	organization, project := r.Header["X-Org-Id"], r.Header["X-Project-Id"]
+	if !keptLists[op.ID] || r.URL.RawQuery != "" || odd(organization) || odd(project) {
 		return nil
 	}
 	key := &listKey{operation: op.ID, organization: caller.Relation.OrganizationID}
 	if len(project) > 0 {
-		if key.project = project[0]; key.project == "" {
-			return nil // which is malformed, and not all projects
-		}
+		key.project = project[0]
 	}
 	return key
 }
+
+// odd reports whether a header is there and yet names no one thing.
+func odd(values []string) bool { return len(values) > 1 || len(values) == 1 && values[0] == "" }
 
 // listCache keeps whole lists in encoded form, the most recently used ones, in
 // bounded memory. A list holds for one version of the organization's fleet, and

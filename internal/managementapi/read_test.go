@@ -278,7 +278,8 @@ func TestWrongPages(t *testing.T) {
 	}
 }
 
-// TestProjects proves that a project filters, whether the list is kept or not.
+// TestProjects proves that a project filters, whether the list is kept or not,
+// and that neither it nor an organization is guessed.
 func TestProjects(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/instances", "/clusters", "/instances?limit=100", "/clusters?limit=100"} {
@@ -315,6 +316,7 @@ func TestProjects(t *testing.T) {
 				}
 				for _, malformed := range []string{"training", training + "0", training[1:], "{" + training + "}", "urn:uuid:" + training, strings.ReplaceAll(training, "-", ""), " "} {
 					w.get(viewer, path, "X-PROJECT-ID", malformed).want(http.StatusBadRequest).says("X-PROJECT-ID")
+					w.get(viewer, path, "X-ORG-ID", malformed).want(http.StatusBadRequest).says("X-ORG-ID")
 				}
 			}
 		})
