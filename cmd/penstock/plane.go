@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/penstock-cloud/penstock/internal/auth"
@@ -84,9 +85,16 @@ func (p *plane) assemble(ctx context.Context, c planeConfig) error {
 	mux := http.NewServeMux()
 	// Regions sync all day long; their requests would bury everybody else's.
 	mux.Handle("/federation/", observed(c, slog.LevelDebug, "federation", reports.Operations(), reports))
-	mux.Handle("/", observed(c, slog.LevelInfo, "management", management.Operations(), management))
+	api := observed(c, slog.LevelInfo, "management", management.Operations(), management)
+	mux.Handle("/", api)
 	p.addWeb(mux, c)
-	p.handler = mux
+	p.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			api.ServeHTTP(w, r) // also for paths that the mux would redirect
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 	return nil
 }
 

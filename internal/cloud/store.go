@@ -122,8 +122,10 @@ type Writer interface {
 	TouchHealth() error
 
 	MarkAlive(now time.Time) error
-	RecordOutage(o Outage) error // forgets those that ended more than a week before
-	SetIssuer(url string) error  // makes it the current one; idempotent
+	// RecordOutage forgets those that ended more than a week before, and those
+	// that end later: they were noted before the clock was set back.
+	RecordOutage(o Outage) error
+	SetIssuer(url string) error // makes it the current one; idempotent
 	CreateSigningKey(k SigningKey) error
 	RetireSigningKey(id string, at, expires time.Time) error
 	DeleteExpiredSigningKeys(now time.Time) error

@@ -43,7 +43,10 @@ func (w writer) TouchHealth() error { return translate(w.q.TouchHealth(w.ctx)) }
 func (w writer) MarkAlive(now time.Time) error { return translate(w.q.MarkAlive(w.ctx, micros(now))) }
 
 func (w writer) RecordOutage(o cloud.Outage) error {
-	if err := w.q.DeleteOutagesBefore(w.ctx, micros(o.To.Add(-outageTTL))); err != nil {
+	if err := w.q.DeleteOutagesOutside(w.ctx, planedb.DeleteOutagesOutsideParams{
+		Since: micros(o.To.Add(-outageTTL)),
+		Until: micros(o.To),
+	}); err != nil {
 		return translate(err)
 	}
 	return translate(w.q.CreateOutage(w.ctx, planedb.CreateOutageParams{

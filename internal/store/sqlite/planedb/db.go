@@ -78,8 +78,8 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deleteObjectStmt, err = db.PrepareContext(ctx, deleteObject); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteObject: %w", err)
 	}
-	if q.deleteOutagesBeforeStmt, err = db.PrepareContext(ctx, deleteOutagesBefore); err != nil {
-		return nil, fmt.Errorf("error preparing query DeleteOutagesBefore: %w", err)
+	if q.deleteOutagesOutsideStmt, err = db.PrepareContext(ctx, deleteOutagesOutside); err != nil {
+		return nil, fmt.Errorf("error preparing query DeleteOutagesOutside: %w", err)
 	}
 	if q.deleteOutcomesUntilStmt, err = db.PrepareContext(ctx, deleteOutcomesUntil); err != nil {
 		return nil, fmt.Errorf("error preparing query DeleteOutcomesUntil: %w", err)
@@ -314,9 +314,9 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deleteObjectStmt: %w", cerr)
 		}
 	}
-	if q.deleteOutagesBeforeStmt != nil {
-		if cerr := q.deleteOutagesBeforeStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing deleteOutagesBeforeStmt: %w", cerr)
+	if q.deleteOutagesOutsideStmt != nil {
+		if cerr := q.deleteOutagesOutsideStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing deleteOutagesOutsideStmt: %w", cerr)
 		}
 	}
 	if q.deleteOutcomesUntilStmt != nil {
@@ -606,7 +606,7 @@ type Queries struct {
 	deleteExpiredSigningKeysStmt *sql.Stmt
 	deleteInvitationStmt         *sql.Stmt
 	deleteObjectStmt             *sql.Stmt
-	deleteOutagesBeforeStmt      *sql.Stmt
+	deleteOutagesOutsideStmt     *sql.Stmt
 	deleteOutcomesUntilStmt      *sql.Stmt
 	deleteSSHKeyStmt             *sql.Stmt
 	deleteUnseenObjectsStmt      *sql.Stmt
@@ -677,7 +677,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deleteExpiredSigningKeysStmt: q.deleteExpiredSigningKeysStmt,
 		deleteInvitationStmt:         q.deleteInvitationStmt,
 		deleteObjectStmt:             q.deleteObjectStmt,
-		deleteOutagesBeforeStmt:      q.deleteOutagesBeforeStmt,
+		deleteOutagesOutsideStmt:     q.deleteOutagesOutsideStmt,
 		deleteOutcomesUntilStmt:      q.deleteOutcomesUntilStmt,
 		deleteSSHKeyStmt:             q.deleteSSHKeyStmt,
 		deleteUnseenObjectsStmt:      q.deleteUnseenObjectsStmt,
