@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/penstock-cloud/penstock/internal/auth"
@@ -84,9 +85,16 @@ func (p *plane) assemble(ctx context.Context, c planeConfig) error {
 	mux := http.NewServeMux()
 	// Regions sync all day long; their requests would bury everybody else's.
 	mux.Handle("/federation/", observed(c, slog.LevelDebug, "federation", reports.Operations(), reports))
-	mux.Handle("/", observed(c, slog.LevelInfo, "management", management.Operations(), management))
+	api := observed(c, slog.LevelInfo, "management", management.Operations(), management)
+	mux.Handle("/", api)
 	p.addWeb(mux, c)
-	p.handler = mux
+	p.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			api.ServeHTTP(w, r) // also for paths that the mux would redirect
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 	return nil
 }
 
@@ -119,8 +127,12 @@ func healthy(w http.ResponseWriter, _ *http.Request) { rest.WriteMessage(w, http
 // ready answers whether requests can be served just now.
 func (p *plane) ready(fail issuer.Fail) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := p.control.Ping(r.Context()); err != nil {
-			fail(w, r, cloud.Unavailable(err))
+		err := p.control.Ping(r.Context())
+		if err != nil && cloud.CodeOf(err) != cloud.CodeUnavailable {
+			err = cloud.Unavailable(err)
+		}
+		if err != nil {
+			fail(w, r, err)
 			return
 		}
 		rest.WriteMessage(w, http.StatusOK, "ready")

@@ -44,7 +44,7 @@ type Action string
 // The actions of the Management API and, for what runs, of the regions.
 const (
 	ActionReadCloud         Action = "read the cloud"     // regions, the caller's own organizations
-	ActionManageOwnKeys     Action = "manage own keys"    // the caller's SSH keys and own account
+	ActionManageOwnKeys     Action = "manage own account" // the caller's SSH keys and own account
 	ActionReadFleet         Action = "read the fleet"     // clusters and instances
 	ActionReadAccounts      Action = "read members"       // members and invitations
 	ActionChangeFleet       Action = "change what runs"   // asked by regions

@@ -71,9 +71,9 @@ type Reader interface {
 	Clusters(organization, project ID, page Page) ([]Cluster, error)   // by id
 
 	// StoredObjects returns those of the keys that the region has, held ones
-	// too. Owner returns the region in whose name an id is shown, or "".
+	// too. Owners returns the regions in whose names ids are shown.
 	StoredObjects(region string, keys []ObjectKey) (map[ObjectKey]StoredObject, error)
-	Owner(key ObjectKey) (string, error)
+	Owners(keys []ObjectKey) (map[ObjectKey]string, error)
 
 	Plane() (Plane, error)
 	SigningKeys() ([]SigningKey, error)                            // newest first
@@ -122,8 +122,10 @@ type Writer interface {
 	TouchHealth() error
 
 	MarkAlive(now time.Time) error
-	RecordOutage(o Outage) error // forgets those that ended more than a week before
-	SetIssuer(url string) error  // makes it the current one; idempotent
+	// RecordOutage forgets those that ended more than a week before, and those
+	// that end later: they were noted before the clock was set back.
+	RecordOutage(o Outage) error
+	SetIssuer(url string) error // makes it the current one; idempotent
 	CreateSigningKey(k SigningKey) error
 	RetireSigningKey(id string, at, expires time.Time) error
 	DeleteExpiredSigningKeys(now time.Time) error

@@ -71,6 +71,16 @@ func (c *Control) changeAs(ctx context.Context, caller cloud.Caller, action clou
 	})
 }
 
+// changing is changeAs for a change that makes something.
+func changing[T any](ctx context.Context, c *Control, caller cloud.Caller, action cloud.Action, fn func(tx cloud.Writer) (T, error)) (T, error) {
+	var result T
+	err := c.changeAs(ctx, caller, action, func(tx cloud.Writer) (err error) {
+		result, err = fn(tx)
+		return err
+	})
+	return result, err
+}
+
 func reauthorize(tx cloud.Writer, caller cloud.Caller, action cloud.Action) error {
 	if !action.NeedsOrganization() {
 		return nil

@@ -42,6 +42,7 @@ func (a *assessor) link(region string) *cloud.Link {
 // FleetListing is a list whose health was computed when it was read.
 type FleetListing[T any] struct {
 	Listing[T]
+	From  time.Time // when it was read
 	Until time.Time // when the first health changes if nothing is reported; zero for never
 }
 
@@ -59,5 +60,5 @@ func assess[T any, A interface{ key() string }](c *Control, tx cloud.Reader, pag
 		}
 		return assessed, err
 	}, A.key)
-	return FleetListing[A]{listing, a.until}, err
+	return FleetListing[A]{listing, a.clock.Now, a.until}, err
 }

@@ -9,72 +9,75 @@ import (
 	"github.com/penstock-cloud/penstock/internal/cloud"
 )
 
-// attempt is what came of a request. A refusal is carried beside the error,
-// because the transaction that keeps it has to commit.
-type attempt[T any] struct {
-	result  T
-	refusal error
-}
-
 // once runs a change that makes a T, at most once for the caller's idempotency
 // key ("" means that there is none). Within cloud.OutcomeTTL a repeated request
 // gets what the first one got, success or conflict; the same key with another
 // operation, organization or input is CodeConflict.
 func once[T any](ctx context.Context, c *Control, caller cloud.Caller, action cloud.Action, key string, input any, fn func(tx cloud.Writer) (T, error)) (T, error) {
-	var did attempt[T]
+	if key == "" {
+		return changing(ctx, c, caller, action, fn)
+	}
+	var none T
 	if err := cloud.CheckIdempotencyKey(key); err != nil {
-		return did.result, err
+		return none, err
 	}
 	request, err := requestHash(caller, action, input)
 	if err != nil {
-		return did.result, err
+		return none, err
 	}
-	err = c.changeAs(ctx, caller, action, func(tx cloud.Writer) (err error) {
-		if key == "" {
-			did.result, err = fn(tx)
-			return err
+	outcome := cloud.Outcome{Caller: caller.UserID, Key: key, Request: request, CreatedAt: c.now()}
+	known := false
+	result, err := changing(ctx, c, caller, action, func(tx cloud.Writer) (T, error) {
+		kept, err := tx.Outcome(outcome.Caller, outcome.Key, outcome.CreatedAt)
+		if known = err == nil; known {
+			return replay[T](kept, request)
 		}
-		did, err = onceIn(tx, cloud.Outcome{Caller: caller.UserID, Key: key, Request: request, CreatedAt: c.now()}, fn)
-		return err
+		if cloud.CodeOf(err) != cloud.CodeNotFound {
+			return none, err
+		}
+		return withOutcome(tx, outcome, fn)
 	})
-	if err == nil {
-		err = did.refusal
+	if known || cloud.CodeOf(err) != cloud.CodeConflict {
+		return result, err
 	}
-	return did.result, err
+	switch kept := c.keepRefusal(ctx, outcome, err); {
+	case kept == nil:
+		return result, err
+	case cloud.CodeOf(kept) == cloud.CodeConflict: // an equal request came first, and its outcome is ours
+		return once(ctx, c, caller, action, key, input, fn)
+	default:
+		return none, kept
+	}
 }
 
-func onceIn[T any](tx cloud.Writer, outcome cloud.Outcome, fn func(tx cloud.Writer) (T, error)) (attempt[T], error) {
-	kept, err := tx.Outcome(outcome.Caller, outcome.Key, outcome.CreatedAt)
-	if err == nil {
-		return replay[T](kept, outcome.Request)
-	}
-	if cloud.CodeOf(err) != cloud.CodeNotFound {
-		return attempt[T]{}, err
-	}
+// withOutcome runs fn and keeps what it makes.
+func withOutcome[T any](tx cloud.Writer, outcome cloud.Outcome, fn func(tx cloud.Writer) (T, error)) (T, error) {
 	result, err := fn(tx)
-	switch {
-	case cloud.CodeOf(err) == cloud.CodeConflict:
-		outcome.Refusal = err.Error()
-		return attempt[T]{refusal: err}, tx.SaveOutcome(outcome)
-	case err != nil:
-		return attempt[T]{}, err
+	if err != nil {
+		return result, err
 	}
 	if outcome.Result, err = json.Marshal(result); err != nil {
-		return attempt[T]{}, err
+		return result, err
 	}
-	return attempt[T]{result: result}, tx.SaveOutcome(outcome)
+	return result, tx.SaveOutcome(outcome)
 }
 
-func replay[T any](kept cloud.Outcome, request string) (attempt[T], error) {
-	var did attempt[T]
+// keepRefusal keeps a conflict in a transaction of its own: all that the one
+// which met it did is undone.
+func (c *Control) keepRefusal(ctx context.Context, outcome cloud.Outcome, refusal error) error {
+	outcome.Refusal = refusal.Error()
+	return c.store.Write(ctx, func(tx cloud.Writer) error { return tx.SaveOutcome(outcome) })
+}
+
+func replay[T any](kept cloud.Outcome, request string) (T, error) {
+	var result T
 	switch {
 	case kept.Request != request:
-		return did, cloud.Conflict("this Idempotency-Key was used for another request; use a new key for a new request")
+		return result, cloud.Conflict("this Idempotency-Key was used for another request; use a new key for a new request")
 	case kept.Refusal != "":
-		did.refusal = cloud.Conflict("%s", kept.Refusal)
-		return did, nil
+		return result, cloud.Conflict("%s", kept.Refusal)
 	default:
-		return did, json.Unmarshal(kept.Result, &did.result)
+		return result, json.Unmarshal(kept.Result, &result)
 	}
 }
 

@@ -51,6 +51,10 @@ func newState(r cloud.Reader, region string, now time.Time, upserts []upsert, to
 			c.touch(old)
 		}
 	}
+	owners, err := r.Owners(newcomers(upserts, stored))
+	if err != nil {
+		return c, err
+	}
 	for _, u := range upserts {
 		o := cloud.StoredObject{
 			Object:         u.Object,
@@ -62,10 +66,8 @@ func newState(r cloud.Reader, region string, now time.Time, upserts []upsert, to
 			UpdatedAt:      now,
 		}
 		old, known := stored[u.ObjectKey]
-		if !known || old.Held != "" {
-			if o.Held, err = hold(r, u.ObjectKey); err != nil {
-				return c, err
-			}
+		if owners[u.ObjectKey] != "" {
+			o.Held = cloud.HeldForeignID
 		}
 		if o.Held != "" && old.Held == "" {
 			c.held = append(c.held, u.ObjectKey)
@@ -92,12 +94,15 @@ func newState(r cloud.Reader, region string, now time.Time, upserts []upsert, to
 	return c, nil
 }
 
-// hold says why an object that is not shown in its region's name is to be kept
-// aside, if it is: an id belongs to the region that reported it first.
-func hold(r cloud.Reader, key cloud.ObjectKey) (cloud.HeldReason, error) {
-	owner, err := r.Owner(key)
-	if err != nil || owner == "" {
-		return "", err
+// newcomers lists the objects that are not shown in their region's name yet. An
+// id belongs to the region that reported it first: those that have an owner
+// already are to be held aside.
+func newcomers(upserts []upsert, stored map[cloud.ObjectKey]cloud.StoredObject) []cloud.ObjectKey {
+	var keys []cloud.ObjectKey
+	for _, u := range upserts {
+		if old, known := stored[u.ObjectKey]; !known || old.Held != "" {
+			keys = append(keys, u.ObjectKey)
+		}
 	}
-	return cloud.HeldForeignID, nil
+	return keys
 }

@@ -310,7 +310,9 @@ func TestAnIDBelongsToTheRegionThatReportedItFirst(t *testing.T) {
 		t.Error("nobody is told that an object is held")
 	}
 	owner := func() string {
-		return read(s, func(tx cloud.Reader) (string, error) { return tx.Owner(instanceKey(0)) })
+		return read(s, func(tx cloud.Reader) (map[cloud.ObjectKey]string, error) {
+			return tx.Owners([]cloud.ObjectKey{instanceKey(0)})
+		})[instanceKey(0)]
 	}
 	if owner() != west {
 		t.Errorf("it is shown in the name of %q", owner())

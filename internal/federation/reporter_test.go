@@ -1,7 +1,6 @@
 package federation_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -47,8 +46,7 @@ type world struct {
 	region  *region.Region
 	plane   *fakePlane
 	network *network
-	log     bytes.Buffer
-	logger  *slog.Logger // writes to log, for daemons that run at once too
+	log     syncBuffer
 	jitter  func() float64
 	ids     int
 
@@ -64,7 +62,6 @@ func inBubble(t *testing.T, story func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, dir: t.TempDir(), plane: newFakePlane(t), jitter: func() float64 { return 0.5 }, credential: cloud.NewSecret(credential)}
-		w.logger = slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		w.network = &network{}
 		w.network.serve(w.plane.handler())
 		w.open("region.db")
@@ -110,9 +107,10 @@ func (w *world) start() {
 	w.t.Helper()
 	var err error
 	w.reporter, err = federation.NewReporter(federation.ReporterConfig{
-		Origin: w.region, Plane: "https://plane.example.com", Credential: w.credential,
-		Log: w.logger, Transport: w.network,
-		Now: time.Now, After: time.After, Jitter: w.jitter,
+		Origin: w.region, Region: west, Plane: "https://plane.example.com", Credential: w.credential,
+		Log:       slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Transport: w.network,
+		Now:       time.Now, After: time.After, Jitter: w.jitter,
 	})
 	if err != nil {
 		w.t.Fatal(err)

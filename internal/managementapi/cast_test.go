@@ -168,12 +168,7 @@ func people(w cloud.Writer) error {
 		if err := w.CreateUser(u); err != nil {
 			return err
 		}
-		line := publicKey(name)
-		key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(line))
-		if err != nil {
-			return err
-		}
-		if err := w.CreateSSHKey(cloud.SSHKey{UserID: id, Name: "laptop", Line: line, Fingerprint: ssh.FingerprintSHA256(key), CreatedAt: founded}); err != nil {
+		if err := w.CreateSSHKey(cloud.SSHKey{UserID: id, Name: "laptop", Line: publicKey(name), Fingerprint: fingerprint(name), CreatedAt: founded}); err != nil {
 			return err
 		}
 		for org, role := range memberships[name] {
@@ -189,13 +184,19 @@ func emailOf(name string) cloud.Email { return cloud.Email(name + "@example.com"
 
 // publicKey is an ed25519 key of which there is one for each text.
 func publicKey(seed string) string {
+	line := ssh.MarshalAuthorizedKey(sshKeyOf(seed))
+	return string(line[:len(line)-1])
+}
+
+func fingerprint(seed string) string { return ssh.FingerprintSHA256(sshKeyOf(seed)) }
+
+func sshKeyOf(seed string) ssh.PublicKey {
 	sum := sha256.Sum256([]byte(seed))
 	key, err := ssh.NewPublicKey(ed25519.NewKeyFromSeed(sum[:]).Public())
 	if err != nil {
 		panic(err) // only for a type that is not a key's
 	}
-	line := ssh.MarshalAuthorizedKey(key)
-	return string(line[:len(line)-1])
+	return key
 }
 
 func invitations(w cloud.Writer) error {

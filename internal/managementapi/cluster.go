@@ -9,7 +9,7 @@ import (
 )
 
 func (h handlers) ListClusters(ctx context.Context, r ListClustersRequestObject) (ListClustersResponseObject, error) {
-	page, err := pageOf(r.Params.Limit, r.Params.Cursor)
+	page, err := pageOf(r.Params.Limit, r.Params.Cursor, byID)
 	if err != nil {
 		return nil, err
 	}

@@ -3,14 +3,16 @@ package managementapi_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
+	"path"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -18,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/penstock-cloud/penstock/api"
+	"github.com/penstock-cloud/penstock/internal/observe"
 	"github.com/penstock-cloud/penstock/internal/rest"
 )
 
@@ -44,11 +47,11 @@ func loadContract() (contract, error) {
 			extra.Has = new(bool)
 		}
 	}
-	for path, item := range spec.Paths.Map() {
+	for at, item := range spec.Paths.Map() {
 		for method, operation := range item.Operations() {
-			pattern := method + " " + spec.Servers[0].URL + path
+			pattern := method + " " + spec.Servers[0].URL + at
 			c.mux.Handle(pattern, http.NotFoundHandler())
-			c.routes[pattern] = &routers.Route{Spec: spec, Server: spec.Servers[0], Path: path, PathItem: item, Method: method, Operation: operation}
+			c.routes[pattern] = &routers.Route{Spec: spec, Server: spec.Servers[0], Path: at, PathItem: item, Method: method, Operation: operation}
 		}
 	}
 	return c, nil
@@ -60,8 +63,11 @@ func (c contract) check(request *http.Request, response *http.Response, body []b
 	if err != nil {
 		return err
 	}
+	if response.Header.Get(observe.RequestIDHeader) == "" {
+		return fmt.Errorf("the header %s is missing", observe.RequestIDHeader)
+	}
 	_, pattern := c.mux.Handler(request)
-	if pattern == "" {
+	if pattern == "" || path.Clean(request.URL.Path) != request.URL.Path { // for which the mux has a redirect
 		return checkError(response, text)
 	}
 	route := c.routes[pattern]
@@ -103,15 +109,26 @@ func checkError(response *http.Response, body []byte) error {
 		return fmt.Errorf("an error of type %q", response.Header.Get("Content-Type"))
 	case response.Header.Get("X-Content-Type-Options") != "nosniff":
 		return fmt.Errorf("X-Content-Type-Options is missing")
-	case response.Request.Method != http.MethodHead && !strings.HasPrefix(string(body), `{"message":"`):
+	case response.Request.Method != http.MethodHead && !isMessage(body):
 		return fmt.Errorf("an error with the body %q", body)
 	}
 	return nil
 }
 
+// longestMessage bounds, in bytes, what anybody is given to read. The longest
+// one lists a caller's organizations.
+const longestMessage = 1 << 10
+
+// isMessage reports whether a body is {"message": …} and nothing else, and fit
+// to be read.
+func isMessage(body []byte) bool {
+	var e map[string]string
+	return len(body) <= longestMessage && utf8.Valid(body) && json.Unmarshal(body, &e) == nil && len(e) == 1 && e["message"] != ""
+}
+
 // checked is a transport that holds every answer against the document.
 type checked struct {
-	t    *testing.T
+	t    testing.TB
 	next http.RoundTripper
 }
 

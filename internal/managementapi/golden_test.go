@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/penstock-cloud/penstock/internal/observe"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -45,7 +47,7 @@ func (r reply) String() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%d %s\n", r.status, http.StatusText(r.status))
 	for _, name := range slices.Sorted(maps.Keys(r.header)) {
-		if name != "Date" && name != "Content-Length" {
+		if name != "Date" && name != "Content-Length" && name != observe.RequestIDHeader {
 			fmt.Fprintf(&out, "%s: %s\n", name, strings.Join(r.header[name], ", "))
 		}
 	}

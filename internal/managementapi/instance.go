@@ -10,7 +10,7 @@ import (
 )
 
 func (h handlers) ListInstances(ctx context.Context, r ListInstancesRequestObject) (ListInstancesResponseObject, error) {
-	page, err := pageOf(r.Params.Limit, r.Params.Cursor)
+	page, err := pageOf(r.Params.Limit, r.Params.Cursor, byID)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 func (h handlers) ListInvitations(ctx context.Context, r ListInvitationsRequestObject) (ListInvitationsResponseObject, error) {
-	page, err := pageOf(r.Params.Limit, r.Params.Cursor)
+	page, err := pageOf(r.Params.Limit, r.Params.Cursor, byID)
 	if err != nil {
 		return nil, err
 	}

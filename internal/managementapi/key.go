@@ -8,7 +8,7 @@ import (
 )
 
 func (h handlers) ListKeys(ctx context.Context, r ListKeysRequestObject) (ListKeysResponseObject, error) {
-	page, err := pageOf(r.Params.Limit, r.Params.Cursor)
+	page, err := pageOf(r.Params.Limit, r.Params.Cursor, byName)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 type listKey struct {
 	operation    string
 	organization cloud.ID
-	project      string // as the caller spells it
+	project      string // as the caller spells it; "" for all
 }
 
 // keptLists are the operations whose answers are kept. Each depends on nothing
@@ -23,10 +23,10 @@ type listKey struct {
 var keptLists = map[string]bool{"ListClusters": true, "ListInstances": true}
 
 // listKeyOf names the list that a request asks for; nil if it is not one to
-// keep, as pages are not.
+// keep, as pages are not, or one that validation has yet to refuse.
 func listKeyOf(op rest.Operation, caller cloud.Caller, r *http.Request) *listKey {
-	project := r.Header["X-Project-Id"]
-	if !keptLists[op.ID] || r.URL.RawQuery != "" || len(project) > 1 {
+	organization, project := r.Header["X-Org-Id"], r.Header["X-Project-Id"]
+	if !keptLists[op.ID] || r.URL.RawQuery != "" || odd(organization) || odd(project) {
 		return nil
 	}
 	key := &listKey{operation: op.ID, organization: caller.Relation.OrganizationID}
@@ -36,10 +36,14 @@ func listKeyOf(op rest.Operation, caller cloud.Caller, r *http.Request) *listKey
 	return key
 }
 
+// odd reports whether a header is there and yet names no one thing.
+func odd(values []string) bool { return len(values) > 1 || len(values) == 1 && values[0] == "" }
+
 // listCache keeps whole lists in encoded form, the most recently used ones, in
-// bounded memory. A list holds for one version of the organization's fleet and
-// until the first health in it changes by itself; callers bring the version
-// that they read from the store, so replicas agree.
+// bounded memory. A list holds for one version of the organization's fleet, and
+// from when it was read until the first health in it changes by itself; a clock
+// that was set back finds none. Callers bring the version that they read from
+// the store, so replicas agree.
 type listCache struct {
 	mu     sync.Mutex
 	byKey  map[listKey]*list.Element // of *keptList
@@ -51,8 +55,13 @@ type listCache struct {
 type keptList struct {
 	key     listKey
 	version cloud.FleetVersion
+	from    time.Time
 	until   time.Time // zero for never
 	answer  answer
+}
+
+func (k *keptList) holds(version cloud.FleetVersion, now time.Time) bool {
+	return k.version == version && !now.Before(k.from) && (k.until.IsZero() || now.Before(k.until))
 }
 
 func newListCache(limit int) *listCache {
@@ -71,7 +80,7 @@ func (c *listCache) get(key *listKey, version cloud.FleetVersion, now time.Time)
 		return answer{}, false
 	}
 	kept := keptIn(e)
-	if kept.version != version || !kept.until.IsZero() && !now.Before(kept.until) {
+	if !kept.holds(version, now) {
 		return answer{}, false
 	}
 	c.recent.MoveToFront(e)

@@ -7,7 +7,7 @@ import (
 )
 
 func (h handlers) ListMembers(ctx context.Context, r ListMembersRequestObject) (ListMembersResponseObject, error) {
-	page, err := pageOf(r.Params.Limit, r.Params.Cursor)
+	page, err := pageOf(r.Params.Limit, r.Params.Cursor, byID)
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 func (h handlers) ListOrganizations(ctx context.Context, r ListOrganizationsRequestObject) (ListOrganizationsResponseObject, error) {
-	page, err := pageOf(r.Params.Limit, r.Params.Cursor)
+	page, err := pageOf(r.Params.Limit, r.Params.Cursor, byID)
 	if err != nil {
 		return nil, err
 	}

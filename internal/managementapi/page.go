@@ -10,22 +10,33 @@ import (
 	"github.com/penstock-cloud/penstock/internal/control"
 )
 
-// pageOf reads the parameters limit and cursor; without either the page is the
-// whole list.
-func pageOf(limit *int, cursor *string) (cloud.Page, error) {
+// pageOf reads the parameters limit and cursor of a list that is ordered in
+// some way; without either the page is the whole list.
+func pageOf(limit *int, cursor *string, isKey order) (cloud.Page, error) {
 	var page cloud.Page
 	if limit != nil {
 		page.Limit = *limit
 	}
 	if cursor != nil {
 		after, err := base64.RawURLEncoding.DecodeString(*cursor)
-		if err != nil || len(after) == 0 {
+		if err != nil || !isKey(string(after)) {
 			return page, cloud.Invalid("cursor is not one that a Link header gave; begin again without it")
 		}
 		page.After = string(after)
 	}
 	return page, nil
 }
+
+// order tells the keys by which a list is ordered, and with them the cursors
+// that it can have given.
+type order func(key string) bool
+
+func byID(key string) bool {
+	id, err := cloud.ParseID(key)
+	return err == nil && string(id) == key
+}
+
+func byName(key string) bool { return cloud.CheckKeyName(key) == nil }
 
 // nextLink is the Link header (RFC 8288) to the page after one, or "".
 func nextLink(ctx context.Context, page cloud.Page, next string) string {

@@ -7,7 +7,7 @@ import (
 )
 
 func (h handlers) ListRegions(ctx context.Context, r ListRegionsRequestObject) (ListRegionsResponseObject, error) {
-	page, err := pageOf(r.Params.Limit, r.Params.Cursor)
+	page, err := pageOf(r.Params.Limit, r.Params.Cursor, byName)
 	if err != nil {
 		return nil, err
 	}

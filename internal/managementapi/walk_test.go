@@ -1,6 +1,7 @@
 package managementapi_test
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -47,26 +48,27 @@ var walkers = []caller{
 	{who: loner},
 	{who: several},
 	{who: bound, headers: []string{"X-ORG-ID", globex}},
+	{who: stranger},
 }
 
 // walk is who gets what. It is written down here a second time on purpose.
-var walk = map[string][9]int{
-	//                 anonymous, bad token, viewer, editor, admin, stranger, loner, several, bound elsewhere
-	"ListRegions":       {401, 401, 200, 200, 200, 200, 200, 200, 200},
-	"ListOrganizations": {401, 401, 200, 200, 200, 200, 200, 200, 200},
-	"GetUser":           {401, 401, 200, 200, 200, 200, 200, 200, 200},
-	"ListKeys":          {401, 401, 200, 200, 200, 200, 200, 200, 200},
-	"RegisterKey":       {401, 401, 200, 200, 200, 200, 200, 200, 200},
-	"DeregisterKey":     {401, 401, 204, 204, 204, 204, 204, 204, 204},
-	"ListClusters":      {401, 401, 200, 200, 200, 403, 403, 400, 403},
-	"ListInstances":     {401, 401, 200, 200, 200, 403, 403, 400, 403},
-	"GetInstance":       {401, 401, 200, 200, 200, 403, 403, 400, 403},
-	"ListMembers":       {401, 401, 200, 200, 200, 403, 403, 400, 403},
-	"UpdateMember":      {401, 401, 403, 403, 200, 403, 403, 400, 403},
-	"DeleteMember":      {401, 401, 403, 403, 204, 403, 403, 400, 403},
-	"ListInvitations":   {401, 401, 200, 200, 200, 403, 403, 400, 403},
-	"CreateInvitation":  {401, 401, 403, 403, 201, 403, 403, 400, 403},
-	"DeleteInvitation":  {401, 401, 403, 403, 204, 403, 403, 400, 403},
+var walk = map[string][10]int{
+	//                 anonymous, bad token, viewer, editor, admin, stranger, loner, several, bound elsewhere, stranger at home
+	"ListRegions":       {401, 401, 200, 200, 200, 200, 200, 200, 200, 200},
+	"ListOrganizations": {401, 401, 200, 200, 200, 200, 200, 200, 200, 200},
+	"GetUser":           {401, 401, 200, 200, 200, 200, 200, 200, 200, 200},
+	"ListKeys":          {401, 401, 200, 200, 200, 200, 200, 200, 200, 200},
+	"RegisterKey":       {401, 401, 200, 200, 200, 200, 200, 200, 200, 200},
+	"DeregisterKey":     {401, 401, 204, 204, 204, 204, 204, 204, 204, 204},
+	"ListClusters":      {401, 401, 200, 200, 200, 403, 403, 400, 403, 200},
+	"ListInstances":     {401, 401, 200, 200, 200, 403, 403, 400, 403, 200},
+	"GetInstance":       {401, 401, 200, 200, 200, 403, 403, 400, 403, 404},
+	"ListMembers":       {401, 401, 200, 200, 200, 403, 403, 400, 403, 200},
+	"UpdateMember":      {401, 401, 403, 403, 200, 403, 403, 400, 403, 404},
+	"DeleteMember":      {401, 401, 403, 403, 204, 403, 403, 400, 403, 404},
+	"ListInvitations":   {401, 401, 200, 200, 200, 403, 403, 400, 403, 200},
+	"CreateInvitation":  {401, 401, 403, 403, 201, 403, 403, 400, 403, 201},
+	"DeleteInvitation":  {401, 401, 403, 403, 204, 403, 403, 400, 403, 404},
 }
 
 // TestWalk calls every operation of the router as everybody, and proves that
@@ -88,7 +90,7 @@ func TestWalk(t *testing.T) {
 		for i, caller := range walkers {
 			request, want := examples[operation], walk[operation][i]
 			if want < 300 && request.method != http.MethodGet {
-				t.Run(operation+"/"+or(caller.who, "anonymous"), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s/%s%v", operation, or(caller.who, "anonymous"), caller.headers), func(t *testing.T) {
 					t.Parallel()
 					w := newWorld(t)
 					w.call(caller.who, request.method, request.path, request.body, caller.headers...).want(want)

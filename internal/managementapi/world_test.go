@@ -25,6 +25,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/control"
 	"github.com/penstock-cloud/penstock/internal/managementapi"
+	"github.com/penstock-cloud/penstock/internal/observe"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
 )
 
@@ -34,22 +35,24 @@ const base = "/api/v1alpha1"
 // world is a plane as in production, with the cast in its database, the time
 // in the test's hand, and every answer held against the document.
 type world struct {
-	t      *testing.T
-	file   string
-	store  *sqlite.Plane
-	clock  *clock
-	log    *lines
-	tokens map[string]string
-	api    *managementapi.Server
-	url    string
-	client *http.Client
-	dumper dumper
+	t        testing.TB
+	file     string
+	store    *sqlite.Plane
+	clock    *clock
+	log      *lines
+	flushLog func()
+	tokens   map[string]string
+	api      *managementapi.Server
+	handler  http.Handler // the API, observed
+	url      string
+	client   *http.Client
+	dumper   dumper
 }
 
 // wrap puts something between the API and its store.
 type wrap func(cloud.Store) cloud.Store
 
-func newWorld(t *testing.T, wraps ...wrap) *world {
+func newWorld(t testing.TB, wraps ...wrap) *world {
 	t.Helper()
 	made, err := theCast()
 	if err != nil {
@@ -70,17 +73,22 @@ func newWorld(t *testing.T, wraps ...wrap) *world {
 		store = f(store)
 	}
 	newID := idsFrom(0x1000)
+	log, flush := observe.NewLogger(w.log, slog.LevelInfo)
+	w.flushLog = flush
 	w.api, err = managementapi.NewServer(managementapi.Config{
 		Control:       control.New(store, w.clock.Now, newID, cloud.DefaultHealthPolicy),
 		Verifier:      auth.NewVerifier(issuer.New(store, w.clock.Now, newID), w.clock.Now),
-		Log:           slog.New(slog.NewJSONHandler(w.log, nil)),
+		Log:           log,
 		Now:           w.clock.Now,
 		ClientAddress: func(*http.Request) string { return "192.0.2.1" },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(w.api)
+	w.handler = observe.Middleware(observe.Config{
+		API: "management", Operations: w.api.Operations(), Metrics: observe.NewMetrics("test"), Log: log, Now: w.clock.Now, NewID: idsFrom(0xa000),
+	}, w.api)
+	server := httptest.NewServer(w.handler)
 	t.Cleanup(server.Close)
 	w.url = server.URL
 	w.client = &http.Client{
@@ -94,7 +102,7 @@ func newWorld(t *testing.T, wraps ...wrap) *world {
 // withoutNetwork calls the API in this process: a connection may break before
 // the answer to a body that is too long has been read.
 func (w *world) withoutNetwork() *world {
-	w.client.Transport = checked{w.t, inProcess{w.api}}
+	w.client.Transport = checked{w.t, inProcess{w.handler}}
 	return w
 }
 
@@ -132,6 +140,12 @@ func (c *clock) Pass(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
+// logged is everything in the log so far.
+func (w *world) logged() string {
+	w.flushLog()
+	return w.log.String()
+}
+
 // lines collects what is written to a log.
 type lines struct {
 	mu  sync.Mutex
@@ -150,9 +164,15 @@ func (l *lines) String() string {
 	return l.buf.String()
 }
 
+func (l *lines) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.buf.Reset()
+}
+
 // reply is an answer, read to its end.
 type reply struct {
-	t      *testing.T
+	t      testing.TB
 	what   string // the request, for messages
 	status int
 	header http.Header
@@ -320,7 +340,7 @@ func (w *world) openDumper() {
 	}
 }
 
-func allRows(t *testing.T, s *sql.Stmt) (all [][]any) {
+func allRows(t testing.TB, s *sql.Stmt) (all [][]any) {
 	t.Helper()
 	rows, err := s.QueryContext(context.Background())
 	if err != nil {

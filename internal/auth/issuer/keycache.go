@@ -2,7 +2,9 @@ package issuer
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -106,11 +108,17 @@ func (i *Issuer) read(ctx context.Context) (*reading, error) {
 	}
 }
 
-// load reads the keys from the store; where nothing is new it returns old.
-func (i *Issuer) load(ctx context.Context, old *auth.KeySet, now time.Time) (*auth.KeySet, error) {
+// load reads the keys from the store; where nothing is new it returns old. It
+// runs in a goroutine of its own, in which a panic would be the process's end.
+func (i *Issuer) load(ctx context.Context, old *auth.KeySet, now time.Time) (_ *auth.KeySet, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic while reading the keys: %v\n%s", p, debug.Stack())
+		}
+	}()
 	var plane cloud.Plane
 	var stored []cloud.SigningKey
-	err := i.store.Read(ctx, func(r cloud.Reader) (err error) {
+	err = i.store.Read(ctx, func(r cloud.Reader) (err error) {
 		if plane, err = r.Plane(); err != nil {
 			return err
 		}

@@ -34,12 +34,17 @@ func (q *Queries) CreatePlane(ctx context.Context, nonceKey string) error {
 	return err
 }
 
-const deleteOutagesBefore = `-- name: DeleteOutagesBefore :exec
-DELETE FROM outages WHERE ended_at < $1
+const deleteOutagesOutside = `-- name: DeleteOutagesOutside :exec
+DELETE FROM outages WHERE ended_at < $1 OR ended_at > $2
 `
 
-func (q *Queries) DeleteOutagesBefore(ctx context.Context, before int64) error {
-	_, err := q.db.Exec(ctx, deleteOutagesBefore, before)
+type DeleteOutagesOutsideParams struct {
+	Since int64
+	Until int64
+}
+
+func (q *Queries) DeleteOutagesOutside(ctx context.Context, arg DeleteOutagesOutsideParams) error {
+	_, err := q.db.Exec(ctx, deleteOutagesOutside, arg.Since, arg.Until)
 	return err
 }
 

@@ -8,7 +8,8 @@ import (
 	"github.com/penstock-cloud/penstock/internal/store/planedb"
 )
 
-func storedObject(row planedb.Object) cloud.StoredObject {
+// StoredObject reads a row.
+func StoredObject(row planedb.Object) cloud.StoredObject {
 	return cloud.StoredObject{
 		Object: cloud.Object{
 			ObjectKey: cloud.ObjectKey{Kind: cloud.ObjectKind(row.Kind), ID: cloud.ID(row.ID)},
@@ -47,7 +48,7 @@ func (r Reader) Instance(organization, id cloud.ID) (cloud.Instance, error) {
 	if err != nil {
 		return cloud.Instance{}, missing(err, "the organization has no instance of that id")
 	}
-	return cloud.NewInstance(storedObject(row))
+	return cloud.NewInstance(StoredObject(row))
 }
 
 func (r Reader) Instances(organization, project cloud.ID, page cloud.Page) ([]cloud.Instance, error) {
@@ -89,7 +90,7 @@ func (r Reader) StoredObjects(region string, keys []cloud.ObjectKey) (map[cloud.
 		})
 		switch {
 		case err == nil:
-			found[key] = storedObject(row)
+			found[key] = StoredObject(row)
 		case !errors.Is(err, pgx.ErrNoRows):
 			return nil, err
 		}
@@ -97,12 +98,19 @@ func (r Reader) StoredObjects(region string, keys []cloud.ObjectKey) (map[cloud.
 	return found, nil
 }
 
-func (r Reader) Owner(key cloud.ObjectKey) (string, error) {
-	region, err := r.q.GetObjectOwner(r.ctx, planedb.GetObjectOwnerParams{Kind: string(key.Kind), ID: string(key.ID)})
-	if errors.Is(err, pgx.ErrNoRows) {
-		return "", nil
+// Owners implements cloud.Reader.
+func (r Reader) Owners(keys []cloud.ObjectKey) (map[cloud.ObjectKey]string, error) {
+	owners := make(map[cloud.ObjectKey]string)
+	for _, key := range keys {
+		region, err := r.q.GetObjectOwner(r.ctx, planedb.GetObjectOwnerParams{Kind: string(key.Kind), ID: string(key.ID)})
+		switch {
+		case err == nil:
+			owners[key] = region
+		case !errors.Is(err, pgx.ErrNoRows):
+			return nil, err
+		}
 	}
-	return region, err
+	return owners, nil
 }
 
 func (r Reader) CountObjects(region string) (map[cloud.ObjectKind]int64, error) {

@@ -43,7 +43,10 @@ func (w Writer) TouchHealth() error { return w.q.TouchHealth(w.ctx) }
 func (w Writer) MarkAlive(now time.Time) error { return w.q.MarkAlive(w.ctx, micros(now)) }
 
 func (w Writer) RecordOutage(o cloud.Outage) error {
-	if err := w.q.DeleteOutagesBefore(w.ctx, micros(o.To.Add(-outageTTL))); err != nil {
+	if err := w.q.DeleteOutagesOutside(w.ctx, planedb.DeleteOutagesOutsideParams{
+		Since: micros(o.To.Add(-outageTTL)),
+		Until: micros(o.To),
+	}); err != nil {
 		return err
 	}
 	return w.q.CreateOutage(w.ctx, planedb.CreateOutageParams{

@@ -89,6 +89,9 @@ func (d *database) open(ctx context.Context, create bool) (*connections, error) 
 	}
 	c := &connections{}
 	if err := d.connect(ctx, c, create); err != nil {
+		if resultCode(err) == sqlite3.SQLITE_CORRUPT {
+			err = fmt.Errorf("it is damaged; put a backup in its place: %w", err)
+		}
 		return nil, fmt.Errorf("open the %s database %s: %w", d.schema.name, d.path, errors.Join(err, c.close()))
 	}
 	return c, nil

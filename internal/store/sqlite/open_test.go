@@ -103,6 +103,22 @@ func TestOpenRefuses(t *testing.T) {
 			},
 			"a newer release wrote it (schema 9999; this release knows up to",
 		},
+		"a damaged database": {
+			func(t *testing.T, path string) {
+				if err := open(t, path).Close(); err != nil {
+					t.Fatal(err)
+				}
+				content, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				copy(content[100:4000], strings.Repeat("damaged ", 1000)) // its table of tables
+				if err := os.WriteFile(path, content, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			},
+			"it is damaged; put a backup in its place",
+		},
 		"a directory": {
 			func(t *testing.T, path string) {
 				if err := os.Mkdir(path, 0o700); err != nil {

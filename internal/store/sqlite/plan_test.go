@@ -23,7 +23,7 @@ var whole = map[string][]string{
 		"ListSigningKeys",          //
 		"DeleteExpiredSigningKeys", //
 		"ListOutages",              // of a week, as the next
-		"DeleteOutagesBefore",      //
+		"DeleteOutagesOutside",     //
 		"ListUnseenOrganizations",  // at the end of a region's snapshot
 	},
 	"region": {

@@ -180,12 +180,20 @@ func testObjectsHeld(t *testing.T, open func() cloud.Store) {
 			return r.Clusters(acme.ID, project, cloud.Page{})
 		})), 0)
 	}
-	equal(t, "the owner of a held id", read(t, s, func(r cloud.Reader) (string, error) { return r.Owner(i1.ObjectKey) }), "")
+	equal(t, "the owner of a held id", ownerOf(t, s, i1.ObjectKey), "")
 	equal(t, "what the plane has of it", read(t, s, func(r cloud.Reader) (map[cloud.ObjectKey]cloud.StoredObject, error) {
 		return r.StoredObjects("west-1", []cloud.ObjectKey{i1.ObjectKey})
 	}), map[cloud.ObjectKey]cloud.StoredObject{i1.ObjectKey: i1})
 	equal(t, "the counts", read(t, s, func(r cloud.Reader) (map[cloud.ObjectKind]int64, error) { return r.CountObjects("west-1") }),
 		map[cloud.ObjectKind]int64{cloud.KindInstance: 1, cloud.KindCluster: 1})
+}
+
+// ownerOf is the region in whose name an id is shown, "" if none is.
+func ownerOf(t *testing.T, s cloud.Store, key cloud.ObjectKey) string {
+	t.Helper()
+	return read(t, s, func(r cloud.Reader) (map[cloud.ObjectKey]string, error) {
+		return r.Owners([]cloud.ObjectKey{key})
+	})[key]
 }
 
 // An id is shown in the name of one region, and in that of another once the
@@ -196,9 +204,7 @@ func testForeignObjects(t *testing.T, open func() cloud.Store) {
 	mine, _ := instance(t, 1, acme.ID, alpha)
 	theirs, _ := instance(t, 1, beta.ID, gamma)
 	theirs.Region = "east-1"
-	owner := func() string {
-		return read(t, s, func(r cloud.Reader) (string, error) { return r.Owner(mine.ObjectKey) })
-	}
+	owner := func() string { return ownerOf(t, s, mine.ObjectKey) }
 	equal(t, "the owner of an unknown id", owner(), "")
 	write(t, s, put(id(601), "", mine))
 	equal(t, "the owner", owner(), "west-1")

@@ -37,6 +37,10 @@ func testOutages(t *testing.T, open func() cloud.Store) {
 		write(t, s, func(w cloud.Writer) error { return w.RecordOutage(o) })
 	}
 	equal(t, "the outages", read(t, s, cloud.Reader.Plane).Outages, cloud.Outages{edge, recent, last})
+
+	setBack := cloud.Outage{From: recent.To.Add(time.Minute), To: recent.To.Add(time.Minute)}
+	write(t, s, func(w cloud.Writer) error { return w.RecordOutage(setBack) })
+	equal(t, "the outages after the clock was set back", read(t, s, cloud.Reader.Plane).Outages, cloud.Outages{edge, recent, setBack})
 }
 
 func testIssuers(t *testing.T, open func() cloud.Store) {

@@ -131,18 +131,6 @@ func (q *Queries) LockName(ctx context.Context, name string) error {
 	return err
 }
 
-const lockOrganization = `-- name: LockOrganization :execrows
-SELECT 1 FROM organizations WHERE id = $1 FOR UPDATE
-`
-
-func (q *Queries) LockOrganization(ctx context.Context, id string) (int64, error) {
-	result, err := q.db.Exec(ctx, lockOrganization, id)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const putObjects = `-- name: PutObjects :exec
 INSERT INTO objects (
     region, kind, id, incarnation, snapshot_id, organization_id, project_id,

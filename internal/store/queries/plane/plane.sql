@@ -18,8 +18,8 @@ SELECT * FROM outages ORDER BY ended_at, began_at;
 INSERT INTO outages (began_at, ended_at) VALUES (@began_at, @ended_at)
 ON CONFLICT DO NOTHING;
 
--- name: DeleteOutagesBefore :exec
-DELETE FROM outages WHERE ended_at < @before;
+-- name: DeleteOutagesOutside :exec
+DELETE FROM outages WHERE ended_at < @since OR ended_at > @until;
 
 -- name: ListIssuers :many
 SELECT url FROM issuers ORDER BY position DESC;

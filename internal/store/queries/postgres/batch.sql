@@ -53,9 +53,6 @@ FROM touched t WHERE f.organization_id = t.organization_id;
 -- name: LockLink :exec
 SELECT 1 FROM links WHERE region = @region FOR UPDATE;
 
--- name: LockOrganization :execrows
-SELECT 1 FROM organizations WHERE id = @id FOR UPDATE;
-
 -- Held until the end of the transaction.
 -- name: LockName :exec
 SELECT pg_advisory_xact_lock(hashtextextended(@name::text, 0));

@@ -1,0 +1,111 @@
+package managementapi_test
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/observe"
+	"github.com/penstock-cloud/penstock/internal/store/storetest"
+)
+
+// audited is the audit of everything that tenants did.
+func (w *world) audited() []cloud.AuditEntry {
+	w.t.Helper()
+	var all []cloud.AuditEntry
+	w.read(func(r cloud.Reader) error {
+		all = nil
+		for _, organization := range []cloud.ID{"", acme, globex} {
+			entries, err := r.AuditEntries(organization, cloud.Page{})
+			if err != nil {
+				return err
+			}
+			all = append(all, entries...)
+		}
+		return nil
+	})
+	return all
+}
+
+// entries are what the audit says of each operation's example. The target ""
+// is the id in the answer.
+var entries = map[string]cloud.AuditEntry{
+	"RegisterKey":   {Action: "key.register", Target: "desktop", After: `{"fingerprint":"` + fingerprint("desktop") + `"}`},
+	"DeregisterKey": {Action: "key.deregister", Target: "laptop", Before: `{"fingerprint":"` + fingerprint(admin) + `"}`},
+	"UpdateMember": {
+		Action: "member.update", Target: string(userIDs[guest]), OrganizationID: acme,
+		Before: `{"email":"guest@example.com","role":"viewer"}`, After: `{"email":"guest@example.com","role":"editor"}`,
+	},
+	"DeleteMember": {
+		Action: "member.delete", Target: string(userIDs[guest]), OrganizationID: acme,
+		Before: `{"email":"guest@example.com","role":"viewer"}`,
+	},
+	"CreateInvitation": {
+		Action: "invitation.create", OrganizationID: acme,
+		After: `{"email":"new@example.com","expires_at":"2026-03-09T14:30:00.123456Z","role":"viewer"}`,
+	},
+	"DeleteInvitation": {
+		Action: "invitation.delete", Target: pendingInvitation, OrganizationID: acme,
+		Before: `{"email":"tomas@example.com","expires_at":"2026-03-07T14:30:00.123456Z","role":"editor"}`,
+	},
+}
+
+// TestEveryChangeIsAudited walks the operations that change something, on a
+// store as it is and on one whose transactions run twice: each leaves one entry
+// that says who changed what, how, when and from where. (That refused ones
+// leave none is part of TestWalk and of TestGoldenRefusals.)
+func TestEveryChangeIsAudited(t *testing.T) {
+	t.Parallel()
+	var changing []string
+	for operation, request := range examples {
+		if request.method != http.MethodGet {
+			changing = append(changing, operation)
+		}
+	}
+	slices.Sort(changing)
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(entries)), changing); diff != "" {
+		t.Fatalf("(-entries +operations that change something):\n%s", diff)
+	}
+	for name, store := range map[string]wrap{"once": func(s cloud.Store) cloud.Store { return s }, "twice": storetest.Twice} {
+		for operation, want := range entries {
+			t.Run(operation+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, store)
+				request := examples[operation]
+				r := w.call(admin, request.method, request.path, request.body, "Idempotency-Key", "k")
+				if want.Target == "" {
+					var made struct{ ID string }
+					r.into(&made)
+					want.Target = made.ID
+				}
+				got := w.audited()
+				if r.status >= 300 || len(got) != 1 {
+					t.Fatalf("%s: %d, with %d entries in the audit: %+v", r.what, r.status, len(got), got)
+				}
+				want.ID, want.At = got[0].ID, start.UTC().Truncate(time.Microsecond)
+				want.Actor = cloud.Actor{Kind: cloud.ActorUser, ID: string(userIDs[admin])}
+				want.Origin = cloud.Origin{RequestID: r.header.Get(observe.RequestIDHeader), Address: "192.0.2.1"}
+				if diff := cmp.Diff(want, got[0]); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			})
+		}
+	}
+}
+
+// TestWhatChangesNothingIsNotAudited is about requests that succeed and have
+// nothing to do.
+func TestWhatChangesNothingIsNotAudited(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	before := w.dump()
+	w.call(admin, "PATCH", memberPath(guest), `{"role":"viewer"}`).want(http.StatusOK)
+	if diff := cmp.Diff(before, w.dump()); diff != "" {
+		t.Errorf("the database changed:\n%s", diff)
+	}
+}
