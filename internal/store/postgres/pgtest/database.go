@@ -3,6 +3,7 @@ package pgtest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/url"
 	"os"
 	"strings"
@@ -71,23 +72,18 @@ func database(t testing.TB, server, owner string) string {
 	return name
 }
 
-// createRole makes the plain role. A primary has no standby yet that could
-// confirm it.
+// createRole makes the plain role. It does not wait for a standby, which a
+// primary that has just been made cannot have yet.
 func (s *Server) createRole(ctx context.Context) error {
-	return execute(ctx, s.SuperuserURL(), "SET synchronous_commit TO local",
+	return execute(ctx, s.SuperuserURL()+"&synchronous_commit=local",
 		"CREATE ROLE "+role+" LOGIN PASSWORD '"+s.password+"'")
 }
 
-func execute(ctx context.Context, server string, statements ...string) error {
+func execute(ctx context.Context, server, statement string) error {
 	c, err := pgx.Connect(ctx, server)
 	if err != nil {
 		return err
 	}
-	defer c.Close(ctx)
-	for _, statement := range statements {
-		if _, err := c.Exec(ctx, statement); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = c.Exec(ctx, statement)
+	return errors.Join(err, c.Close(ctx))
 }

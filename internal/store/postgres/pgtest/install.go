@@ -133,7 +133,11 @@ func install(ctx context.Context) error {
 	if err := os.WriteFile(withoutCluster, []byte("create_main_cluster = false\n"), 0o644); err != nil {
 		return err
 	}
-	defer os.Remove(withoutCluster)
+	err := installPackage(ctx)
+	return errors.Join(err, os.Remove(withoutCluster))
+}
+
+func installPackage(ctx context.Context) error {
 	fmt.Fprintln(os.Stderr, "no PostgreSQL: installing Debian's package for the tests")
 	for _, arguments := range []string{
 		"-qq update",
@@ -148,10 +152,13 @@ func install(ctx context.Context) error {
 	return nil
 }
 
-// command runs one of PostgreSQL's programs in the given folder: not as root,
-// deaf to PGHOST and its like, and out of reach of the terminal's Ctrl-C, which
-// is for the tests to answer.
+// command is to run a program, one of PostgreSQL's by its name, in the given
+// folder: not as root, deaf to PGHOST and its like, and out of reach of the
+// terminal's Ctrl-C, which is for the tests to answer.
 func (i *installation) command(ctx context.Context, folder, program string, arguments ...string) *exec.Cmd {
+	if !filepath.IsAbs(program) {
+		program = filepath.Join(i.folder, program)
+	}
 	c := exec.CommandContext(ctx, program, arguments...)
 	c.Dir = folder
 	c.Env = []string{"PATH=" + i.folder + ":/usr/bin:/bin", "HOME=" + folder, "LC_ALL=C"}
@@ -161,11 +168,8 @@ func (i *installation) command(ctx context.Context, folder, program string, argu
 
 // run is command, run to its end.
 func (i *installation) run(ctx context.Context, folder, program string, arguments ...string) error {
-	if !filepath.IsAbs(program) {
-		program = filepath.Join(i.folder, program)
-	}
-	c := i.command(ctx, folder, program, arguments...)
-	if output, err := c.CombinedOutput(); err != nil {
+	output, err := i.command(ctx, folder, program, arguments...).CombinedOutput()
+	if err != nil {
 		return fmt.Errorf("%s: %w: %s", program, err, output)
 	}
 	return nil

@@ -19,7 +19,7 @@ type Pair struct {
 // NewPair starts a pair that is gone at the end of the test.
 func NewPair(t testing.TB) *Pair {
 	t.Helper()
-	ctx := context.Background()
+	ctx := t.Context()
 	i := require(t)
 	// On its command line, where the copy that the standby is made of does not
 	// have it: promoted, that waits for nobody.
@@ -68,14 +68,14 @@ func (p *Pair) KillPrimary(t testing.TB) {
 // returns when it takes writes.
 func (p *Pair) Promote(t testing.TB) {
 	t.Helper()
-	if err := execute(context.Background(), p.Standby.SuperuserURL(), "SELECT pg_promote()"); err != nil {
+	if err := execute(t.Context(), p.Standby.SuperuserURL(), "SELECT pg_promote()"); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // newStandby makes a server of a copy of this one that follows it.
 func (s *Server) newStandby(ctx context.Context) (*Server, error) {
-	standby, err := s.installation.prepare(s.password, nil)
+	standby, err := s.installation.prepare(ctx, s.password, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (s *Server) newStandby(ctx context.Context) (*Server, error) {
 	err = s.installation.run(ctx, standby.folder, "pg_basebackup", "--pgdata="+standby.data(), "--dbname="+source,
 		"--write-recovery-conf", "--create-slot", "--slot="+standbyName, "--checkpoint=fast", "--no-sync", "--no-manifest")
 	if err == nil {
-		err = standby.startSomewhere()
+		err = standby.startSomewhere(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, standby.guard.release())

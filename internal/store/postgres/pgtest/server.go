@@ -1,7 +1,6 @@
 package pgtest
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -13,8 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 )
 
@@ -55,7 +52,7 @@ type Server struct {
 // NewServer starts a server that is gone at the end of the test.
 func NewServer(t testing.TB) *Server {
 	t.Helper()
-	s, err := require(t).newServer(context.Background())
+	s, err := require(t).newServer(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,15 +74,36 @@ func (s *Server) Stop(t testing.TB) {
 // that loses its power.
 func (s *Server) Kill(t testing.TB) {
 	t.Helper()
-	if err := s.kill(context.Background()); err != nil {
+	if err := s.kill(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Freeze holds all of the server's processes where they are until Thaw or the
+// end of the test: what is sent to it arrives, and nothing ever answers.
+func (s *Server) Freeze(t testing.TB) {
+	t.Helper()
+	if err := s.process.freeze(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Thaw(t) })
+}
+
+// Thaw lets a server go on that is frozen, if it is.
+func (s *Server) Thaw(t testing.TB) {
+	t.Helper()
+	if s.process == nil {
+		return
+	}
+	if err := s.process.thaw(); err != nil {
+		t.Error(err)
 	}
 }
 
 // Start starts a server that was stopped or killed, at the address it had.
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
-	if err := s.start(); err != nil {
+	if err := s.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -117,13 +135,13 @@ func databaseURL(user, password, host, database string) string {
 
 // newServer makes a server with the roles that tests use and starts it.
 func (i *installation) newServer(ctx context.Context, extra ...string) (*Server, error) {
-	s, err := i.prepare(rand.Text(), extra)
+	s, err := i.prepare(ctx, rand.Text(), extra)
 	if err != nil {
 		return nil, err
 	}
 	err = s.initialize(ctx)
 	if err == nil {
-		err = s.startSomewhere()
+		err = s.startSomewhere(ctx)
 	}
 	if err == nil {
 		err = s.createRole(ctx)
@@ -135,12 +153,12 @@ func (i *installation) newServer(ctx context.Context, extra ...string) (*Server,
 }
 
 // prepare makes a server's folder and sets a guard on it.
-func (i *installation) prepare(password string, extra []string) (*Server, error) {
+func (i *installation) prepare(ctx context.Context, password string, extra []string) (*Server, error) {
 	folder, err := i.tempFolder()
 	if err != nil {
 		return nil, err
 	}
-	g, err := i.guard(folder)
+	g, err := newGuard(ctx, folder)
 	if err != nil {
 		return nil, errors.Join(err, os.Remove(folder))
 	}
@@ -166,14 +184,14 @@ func (s *Server) initialize(ctx context.Context) error {
 
 // startSomewhere starts the server at a port that is free, which only binding
 // it tells for certain.
-func (s *Server) startSomewhere() error {
+func (s *Server) startSomewhere(ctx context.Context) error {
 	const attempts = 20
 	var err error
 	for range attempts {
 		if s.port, err = anyPort(); err != nil {
 			return err
 		}
-		if err = s.start(); !errors.Is(err, errPortTaken) {
+		if err = s.start(ctx); !errors.Is(err, errPortTaken) {
 			return err
 		}
 	}
@@ -191,12 +209,12 @@ func anyPort() (int, error) {
 	return lowest + int(n.Int64()), nil
 }
 
-func (s *Server) start() error {
+func (s *Server) start(ctx context.Context) error {
 	arguments := []string{"-D", s.data(), "-c", "port=" + strconv.Itoa(s.port)}
 	for _, setting := range slices.Concat(settings, s.settings) {
 		arguments = append(arguments, "-c", setting)
 	}
-	p, err := s.installation.launch(s.folder, arguments)
+	p, err := s.installation.launch(ctx, s.data(), arguments)
 	if err != nil {
 		return err
 	}
@@ -207,7 +225,7 @@ func (s *Server) start() error {
 // kill leaves nothing of the server in the machine's memory, as a power failure
 // would not: a segment of shared memory is not the processes' own.
 func (s *Server) kill(ctx context.Context) error {
-	if err := s.process.kill(s.data()); err != nil {
+	if err := s.process.kill(); err != nil {
 		return err
 	}
 	s.process = nil
@@ -232,116 +250,4 @@ func (s *Server) close(t testing.TB) {
 	if err := s.guard.release(); err != nil {
 		t.Errorf("clearing away PostgreSQL: %v", err)
 	}
-}
-
-// process is a running server.
-type process struct {
-	pid    int
-	log    serverLog
-	ended  chan struct{}
-	signal func(os.Signal) error
-}
-
-var errPortTaken = errors.New("the port is taken")
-
-// launch starts a server and waits until it takes connections.
-func (i *installation) launch(folder string, arguments []string) (*process, error) {
-	p := &process{log: serverLog{ready: make(chan struct{})}, ended: make(chan struct{})}
-	c := i.command(context.Background(), folder, filepath.Join(i.folder, "postgres"), arguments...)
-	c.Stderr = &p.log
-	if err := c.Start(); err != nil {
-		return nil, err
-	}
-	p.pid, p.signal = c.Process.Pid, c.Process.Signal
-	go func() {
-		defer close(p.ended)
-		_ = c.Wait() // how a server ended is in its log
-	}()
-	select {
-	case <-p.log.ready:
-		return p, nil
-	case <-p.ended:
-		log := p.log.String()
-		if strings.Contains(log, "Address already in use") {
-			return nil, errPortTaken
-		}
-		return nil, fmt.Errorf("PostgreSQL does not start: %s", log)
-	}
-}
-
-func (p *process) stop() error {
-	if err := p.signal(syscall.SIGQUIT); err != nil {
-		return err
-	}
-	<-p.ended
-	return nil
-}
-
-// kill holds the process that has started all others before it kills them, so
-// that it neither starts more nor tells them and their clients anything.
-func (p *process) kill(data string) error {
-	if err := p.signal(syscall.SIGSTOP); err != nil {
-		return err
-	}
-	if err := killWithin(data, p.pid); err != nil {
-		return err
-	}
-	if err := p.signal(syscall.SIGKILL); err != nil {
-		return err
-	}
-	// Until it was held it may have started one more.
-	if err := killWithin(data, p.pid); err != nil {
-		return err
-	}
-	<-p.ended
-	return nil
-}
-
-// killWithin kills every process that works in a data folder, all but one.
-func killWithin(data string, except int) error {
-	links, err := filepath.Glob("/proc/[0-9]*/cwd")
-	if err != nil {
-		return err
-	}
-	for _, link := range links {
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link)))
-		if err != nil || pid == except {
-			continue
-		}
-		if folder, err := os.Readlink(link); err != nil || folder != data {
-			continue // another's, or gone
-		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return err
-		}
-	}
-	return nil
-}
-
-// serverLog keeps a server's log until it is ready, and some of what follows.
-type serverLog struct {
-	mutex sync.Mutex
-	text  []byte
-	once  sync.Once
-	ready chan struct{} // closed
-}
-
-func (l *serverLog) Write(p []byte) (int, error) {
-	const enough = 64 << 10
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	l.text = append(l.text, p...)
-	if bytes.Contains(l.text, []byte("database system is ready to accept ")) {
-		l.once.Do(func() { close(l.ready) })
-	}
-	if surplus := len(l.text) - enough; surplus > 0 {
-		l.text = l.text[surplus:]
-	}
-	return len(p), nil
-}
-
-func (l *serverLog) String() string {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	return string(l.text)
 }
