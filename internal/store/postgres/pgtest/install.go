@@ -177,11 +177,22 @@ func (i *installation) run(ctx context.Context, folder, program string, argument
 
 // tempFolder makes a folder for a server, which its user owns.
 func (i *installation) tempFolder() (string, error) {
-	folder, err := os.MkdirTemp("", "penstock-postgres-")
-	if err != nil || i.credential == nil {
-		return folder, err
+	folder, err := os.MkdirTemp(tempParent(), "penstock-postgres-")
+	if err != nil {
+		return "", err
 	}
 	return folder, i.own(folder)
+}
+
+// tempParent is in memory where there is plenty: a database is hundreds of
+// files, and making them on a disk takes ten times as long. TMPDIR overrules it.
+func tempParent() string {
+	const memory, plenty = "/dev/shm", 2 << 30
+	var has syscall.Statfs_t
+	if os.Getenv("TMPDIR") == "" && syscall.Statfs(memory, &has) == nil && has.Bavail*uint64(has.Bsize) >= plenty {
+		return memory
+	}
+	return os.TempDir()
 }
 
 // writeFile writes a file that the servers' user owns and alone reads.
