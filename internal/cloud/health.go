@@ -87,10 +87,10 @@ const (
 // tick is the grain of stored times; a limit is passed one tick after it.
 const tick = time.Microsecond
 
-// clockPlay is how far evidence may lie in the future, since the clocks of one
+// ClockPlay is how far evidence may lie in the future, since the clocks of one
 // plane's replicas differ. What lies further was noted before the clock was
 // set back, and its age is unknown.
-const clockPlay = 5 * time.Second
+const ClockPlay = 5 * time.Second
 
 // belief is how far to believe what a source said, and when that changes if
 // nothing more is heard (zero: never).
@@ -109,7 +109,7 @@ func (l *Link) believe(now time.Time, source string, limits Limits, outages Outa
 	// Time in which the plane was down does not count towards offline.
 	gone := heard.Add(limits.Offline + outages.overlap(heard, now) + tick)
 	aged := heard.Add(limits.Stale + tick)
-	believable := heard.Add(-clockPlay)
+	believable := heard.Add(-ClockPlay)
 	synced := !l.SyncedAt.Before(outages.LastEnd())
 	switch {
 	case !now.Before(gone):

@@ -53,7 +53,7 @@ func (l *Link) Accept(r SyncReport, p HealthPolicy, outages Outages) (changed bo
 	before := *l
 	before.Sources = make(map[string]time.Time, len(l.Sources))
 	for source, heard := range l.Sources {
-		if !heard.After(r.AcceptedAt.Add(clockPlay)) {
+		if !heard.After(r.AcceptedAt.Add(ClockPlay)) {
 			before.Sources[source] = heard
 		}
 	}

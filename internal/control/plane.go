@@ -34,11 +34,32 @@ func (c *Control) Start(ctx context.Context, issuer string) error {
 		if err := tx.SetIssuer(issuer); err != nil {
 			return err
 		}
-		return tx.MarkAlive(now)
+		if err := tx.MarkAlive(now); err != nil {
+			return err
+		}
+		return tx.TouchHealth()
 	})
 }
 
-// MarkAlive notes that the plane runs; call it every AliveInterval.
+// MarkAlive notes that the plane runs; call it every AliveInterval. A clock
+// that was set back counts as a start: by the former clock the last one may lie
+// in the future, before which no report counts.
 func (c *Control) MarkAlive(ctx context.Context) error {
-	return c.store.Write(ctx, func(tx cloud.Writer) error { return tx.MarkAlive(c.now()) })
+	return c.store.Write(ctx, func(tx cloud.Writer) error {
+		plane, err := tx.Plane()
+		if err != nil {
+			return err
+		}
+		now := c.now()
+		if !plane.AliveAt.After(now.Add(cloud.ClockPlay)) {
+			return tx.MarkAlive(now)
+		}
+		if err := tx.RecordOutage(cloud.Outage{From: now, To: now}); err != nil {
+			return err
+		}
+		if err := tx.MarkAlive(now); err != nil {
+			return err
+		}
+		return tx.TouchHealth()
+	})
 }

@@ -26,6 +26,7 @@ func TestStartNotesTheOutage(t *testing.T) {
 	var now time.Time
 	c := control.New(storetest.Twice(plane), func() time.Time { return now }, nil, cloud.DefaultHealthPolicy)
 	start := func(url string) func() error { return func() error { return c.Start(t.Context(), url) } }
+	alive := func() error { return c.MarkAlive(t.Context()) }
 	at := func(clock string) time.Time {
 		t.Helper()
 		parsed, err := time.Parse(time.TimeOnly, clock)
@@ -41,10 +42,13 @@ func TestStartNotesTheOutage(t *testing.T) {
 		want cloud.Outages
 	}{
 		{"the first start", at("15:30:00"), start("http://a.example.com"), cloud.Outages{}},
-		{"a sign of life", at("15:30:05"), func() error { return c.MarkAlive(t.Context()) }, cloud.Outages{}},
+		{"a sign of life", at("15:30:05"), alive, cloud.Outages{}},
 		{"a restart", at("15:31:05"), start("http://b.example.com"), cloud.Outages{{From: at("15:30:05"), To: at("15:31:05")}}},
 		{"a restart with the clock set back", at("14:00:00"), start("http://a.example.com"), cloud.Outages{{From: at("14:00:00"), To: at("14:00:00")}}},
 		{"a restart later", at("16:00:00"), start("http://a.example.com"), cloud.Outages{{From: at("14:00:00"), To: at("14:00:00")}, {From: at("14:00:00"), To: at("16:00:00")}}},
+		{"a clock that differs by seconds", at("15:59:55"), alive, cloud.Outages{{From: at("14:00:00"), To: at("14:00:00")}, {From: at("14:00:00"), To: at("16:00:00")}}},
+		{"a clock that is set back while the plane runs", at("15:00:00"), alive, cloud.Outages{{From: at("14:00:00"), To: at("14:00:00")}, {From: at("15:00:00"), To: at("15:00:00")}}},
+		{"a sign of life after that", at("15:00:05"), alive, cloud.Outages{{From: at("14:00:00"), To: at("14:00:00")}, {From: at("15:00:00"), To: at("15:00:00")}}},
 	} {
 		now = step.now
 		if err := step.do(); err != nil {

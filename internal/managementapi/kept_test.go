@@ -82,6 +82,49 @@ func TestKeptLists(t *testing.T) {
 	}
 }
 
+// TestClockThatIsSetBackIsSoonForgotten starts the plane with its clock an hour
+// ahead and corrects it while the plane runs: what is reported after that is
+// believed, not only after the hour.
+func TestClockThatIsSetBackIsSoonForgotten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	report := func() { w.accept(cloud.SyncReport{Ages: map[string]time.Duration{"engine": 0}}) }
+	for _, step := range []struct {
+		what   string
+		passes time.Duration
+		do     func()
+		want   string
+	}{
+		{"at first", 0, func() {}, "healthy"},
+		{"after a start an hour ahead", time.Hour, w.start, "stale"},
+		{"after a report", 0, report, "healthy"},
+		{"with the clock set back", -30 * time.Minute, func() {}, "stale"},
+		{"after a report by the new clock", time.Second, report, "stale"},
+		{"after a sign of life of the plane", time.Second, w.alive, "stale"},
+		{"after one more report", time.Second, report, "healthy"},
+	} {
+		w.clock.Pass(step.passes)
+		step.do()
+		if first := list[struct{ Health string }](w.get(viewer, "/instances").want(http.StatusOK))[0]; first.Health != step.want {
+			t.Errorf("%s: %s; want %s", step.what, first.Health, step.want)
+		}
+	}
+}
+
+func (w *world) start() {
+	w.t.Helper()
+	if err := w.control.Start(context.Background(), "http://plane.example.com"); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) alive() {
+	w.t.Helper()
+	if err := w.control.MarkAlive(context.Background()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 func (w *world) touch(organization cloud.ID) {
 	w.t.Helper()
 	w.write(func(tx cloud.Writer) error { return tx.TouchFleet([]cloud.ID{organization}) })
@@ -174,8 +217,20 @@ func (w *world) changeOf(m machine, fn func(cloud.Writer, cloud.StoredObject) er
 // sync has east-1 report that its sources were heard, each a while ago.
 func (w *world) sync(dice *rand.Rand) {
 	w.t.Helper()
-	now := w.clock.Now()
-	report := cloud.SyncReport{AcceptedAt: now, IssuedAt: now.Add(-time.Duration(dice.Int64N(int64(15 * time.Second)))), Ages: map[string]time.Duration{}}
+	ages := map[string]time.Duration{}
+	for source := range eastLink().Sources {
+		if dice.IntN(3) == 0 {
+			ages[source] = time.Duration(dice.Int64N(int64(5 * time.Minute)))
+		}
+	}
+	w.accept(cloud.SyncReport{IssuedAt: w.clock.Now().Add(-time.Duration(dice.Int64N(int64(15 * time.Second)))), Ages: ages})
+}
+
+// accept takes in a report of east-1, as the federation does.
+func (w *world) accept(report cloud.SyncReport) {
+	w.t.Helper()
+	report.AcceptedAt = w.clock.Now()
+	report.IssuedAt = or(report.IssuedAt, report.AcceptedAt)
 	w.write(func(tx cloud.Writer) error {
 		plane, err := tx.Plane()
 		if err != nil {
@@ -184,11 +239,6 @@ func (w *world) sync(dice *rand.Rand) {
 		link, err := tx.Link("east-1")
 		if err != nil {
 			return err
-		}
-		for source := range link.Sources {
-			if dice.IntN(3) == 0 {
-				report.Ages[source] = time.Duration(dice.Int64N(int64(5 * time.Minute)))
-			}
 		}
 		changed := link.Accept(report, cloud.DefaultHealthPolicy, plane.Outages)
 		if err := tx.PutLink(link); err != nil || !changed {

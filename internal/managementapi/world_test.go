@@ -42,6 +42,7 @@ type world struct {
 	log      *lines
 	flushLog func()
 	tokens   map[string]string
+	control  *control.Control
 	api      *managementapi.Server
 	handler  http.Handler // the API, observed
 	url      string
@@ -75,8 +76,9 @@ func newWorld(t testing.TB, wraps ...wrap) *world {
 	newID := idsFrom(0x1000)
 	log, flush := observe.NewLogger(w.log, slog.LevelInfo)
 	w.flushLog = flush
+	w.control = control.New(store, w.clock.Now, newID, cloud.DefaultHealthPolicy)
 	w.api, err = managementapi.NewServer(managementapi.Config{
-		Control:       control.New(store, w.clock.Now, newID, cloud.DefaultHealthPolicy),
+		Control:       w.control,
 		Verifier:      auth.NewVerifier(issuer.New(store, w.clock.Now, newID), w.clock.Now),
 		Log:           log,
 		Now:           w.clock.Now,
