@@ -27,11 +27,15 @@ type Store interface {
 	Write(ctx context.Context, fn func(Writer) error) error
 
 	// Backup writes a consistent copy to a new file while the store is in use.
-	// CodeConflict if the file exists.
+	// CodeConflict if the file exists; CodeInvalid for a shared database, whose
+	// server has tools for that.
 	Backup(ctx context.Context, file string) error
 
 	// Ping reports whether the database can be reached.
 	Ping(ctx context.Context) error
+
+	// Shared reports whether other processes may serve the same database.
+	Shared() bool
 
 	Close() error
 }

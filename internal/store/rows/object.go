@@ -125,30 +125,37 @@ func (r Reader) CountObjects(region string) (map[cloud.ObjectKind]int64, error) 
 	return counts, nil
 }
 
+// PutObjects implements cloud.Writer.
 func (w Writer) PutObjects(incarnation, snapshot cloud.ID, objects []cloud.StoredObject) error {
 	for _, o := range objects {
-		if err := fits(o.Rev); err != nil {
+		row, err := ObjectParams(incarnation, snapshot, o)
+		if err != nil {
 			return err
 		}
-		if err := w.q.PutObject(w.ctx, planedb.PutObjectParams{
-			Region:         o.Region,
-			Kind:           string(o.Kind),
-			ID:             string(o.ID),
-			Incarnation:    string(incarnation),
-			SnapshotID:     string(snapshot),
-			OrganizationID: string(o.OrganizationID),
-			ProjectID:      string(o.ProjectID),
-			Rev:            int64(o.Rev),
-			Body:           string(o.Body),
-			State:          o.State,
-			StateSince:     micros(o.StateSince),
-			UpdatedAt:      micros(o.UpdatedAt),
-			Held:           string(o.Held),
-		}); err != nil {
+		if err := w.q.PutObject(w.ctx, row); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// ObjectParams writes a row. CodeInvalid for a rev that no column can hold.
+func ObjectParams(incarnation, snapshot cloud.ID, o cloud.StoredObject) (planedb.PutObjectParams, error) {
+	return planedb.PutObjectParams{
+		Region:         o.Region,
+		Kind:           string(o.Kind),
+		ID:             string(o.ID),
+		Incarnation:    string(incarnation),
+		SnapshotID:     string(snapshot),
+		OrganizationID: string(o.OrganizationID),
+		ProjectID:      string(o.ProjectID),
+		Rev:            int64(o.Rev),
+		Body:           string(o.Body),
+		State:          o.State,
+		StateSince:     micros(o.StateSince),
+		UpdatedAt:      micros(o.UpdatedAt),
+		Held:           string(o.Held),
+	}, fits(o.Rev)
 }
 
 func (w Writer) DeleteObjects(region string, keys []cloud.ObjectKey) error {

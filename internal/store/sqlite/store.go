@@ -64,5 +64,8 @@ func (p *Plane) Backup(ctx context.Context, file string) error { return p.db.bac
 // Ping implements cloud.Store.
 func (p *Plane) Ping(ctx context.Context) error { return p.db.ping(ctx) }
 
+// Shared implements cloud.Store: one process serves a file.
+func (p *Plane) Shared() bool { return false }
+
 // Close implements cloud.Store.
 func (p *Plane) Close() error { return p.db.close() }

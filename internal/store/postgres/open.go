@@ -1,0 +1,150 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/store/rows"
+)
+
+const (
+	// maxConnections bounds the pool unless the URL has pool_max_conns.
+	maxConnections = 20
+	// minConnections is what opening takes: one holds the lock, another migrates.
+	minConnections = 4
+	// connectTimeout bounds the way to one server unless the URL has
+	// connect_timeout.
+	connectTimeout = 3 * time.Second
+	// startPatience is how long a server is waited for at a start, and startPause
+	// how long between two tries.
+	startPatience = 30 * time.Second
+	startPause    = time.Second
+)
+
+// schema says what a database is for, and what belongs in it.
+type schema struct {
+	name       string // for messages, and to tell databases apart
+	migrations fs.FS
+	begin      func(context.Context, rows.DB) error // puts in what each database has from the start
+}
+
+// database is a pool of connections to one database, wherever its primary is.
+type database struct {
+	pool   *pgxpool.Pool
+	schema schema
+}
+
+func openDatabase(ctx context.Context, url string, s schema, log *slog.Logger) (*database, error) {
+	config, err := configure(url)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	d := &database{pool: pool, schema: s}
+	if err := d.begin(ctx, log); err != nil {
+		pool.Close()
+		c := config.ConnConfig
+		return nil, fmt.Errorf("open the %s database %s on %s as %s: %w", s.name, c.Database, c.Host, c.User, advise(err))
+	}
+	return d, nil
+}
+
+// configure reads a URL, and puts in what it leaves open.
+func configure(url string) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, cloud.Invalid("this is no URL of a PostgreSQL database; give one such as postgres://user@host:5432/database")
+	}
+	if !strings.Contains(url, "pool_max_conns") {
+		config.MaxConns = maxConnections
+	}
+	if config.MaxConns < minConnections {
+		return nil, cloud.Invalid("pool_max_conns must be at least %d; got %d", minConnections, config.MaxConns)
+	}
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	if config.ConnConfig.RuntimeParams["application_name"] == "" {
+		config.ConnConfig.RuntimeParams["application_name"] = "penstock"
+	}
+	config.AfterConnect = insistOnDurability
+	return config, nil
+}
+
+// insistOnDurability overrules a server or role that acknowledges a commit
+// before it is on disk. With synchronous standbys "on" waits for those too.
+func insistOnDurability(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')")
+	return err
+}
+
+// begin reaches the server, and brings the database up to date while no other
+// process does.
+func (d *database) begin(ctx context.Context, log *slog.Logger) error {
+	conn, err := d.reach(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if err := d.migrate(ctx, conn); err != nil {
+		return err
+	}
+	return d.inWrite(ctx, func(tx rows.DB) error { return d.schema.begin(ctx, tx) })
+}
+
+// reach returns a first connection, for which it waits a while.
+func (d *database) reach(ctx context.Context, log *slog.Logger) (*pgxpool.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	defer cancel()
+	for {
+		conn, err := d.pool.Acquire(ctx)
+		if err == nil || isFinal(err) {
+			return conn, err
+		}
+		log.WarnContext(ctx, "the database cannot be reached; trying again for half a minute", "error", err)
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("no server was reached within %v: %w", startPatience, err)
+		case <-time.After(startPause):
+		}
+	}
+}
+
+// isFinal reports whether a server was reached, and its refusal will stay.
+func isFinal(err error) bool {
+	code := state(err)
+	return code != "" && (code == noSuchDatabase || code == insufficientRights || strings.HasPrefix(code, "28"))
+}
+
+// advise says what to do about a start that failed.
+func advise(err error) error {
+	switch code := state(err); {
+	case strings.HasPrefix(code, "28"):
+		return fmt.Errorf("the server does not let this role in; check its name, its password and pg_hba.conf: %w", err)
+	case code == noSuchDatabase:
+		return fmt.Errorf("there is no such database; make it with CREATE DATABASE: %w", err)
+	case code == insufficientRights:
+		return fmt.Errorf("the role lacks rights; make it the database's owner, or run `penstock admin migrate` as one that is: %w", err)
+	}
+	return err
+}
+
+// close ends the use of the database; what begins afterwards is CodeUnavailable.
+func (d *database) close() error {
+	d.pool.Close()
+	return nil
+}
+
+var errForeign = errors.New("it holds tables, but is no database of ours; give Penstock a database of its own")
