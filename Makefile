@@ -106,6 +106,7 @@ format: $(GOFUMPT) ## Format all Go code
 
 # The race detector needs cgo, and cgo a C compiler. Where there is none, root
 # gets one by apt-get; anybody else tests without the detector and is told so.
+# PostgreSQL the tests find, or get, themselves: see internal/store/postgres/pgtest.
 .PHONY: test
 test: ## All tests, with the race detector where a C compiler is to be had
 	@if ! command -v "$$(go env CC)" >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

@@ -33,7 +33,7 @@ func Database(t testing.TB) string {
 		if err != nil {
 			t.Fatalf("PENSTOCK_TEST_POSTGRES: %v", err)
 		}
-		u.Path = "/" + database(t, given, "")
+		u.Path = "/" + temporaryDatabase(t, given, "DEFAULT")
 		return u.String()
 	}
 	require(t)
@@ -41,34 +41,35 @@ func Database(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.Database(t)
+	return databaseURL(role, s.password, s.address(), temporaryDatabase(t, s.SuperuserURL(), role))
 }
 
-// Database makes an empty database, gone at the end of the test, and gives the
-// URL of the plain role that owns it.
+// Database makes an empty database, gone with the server, and gives the URL of
+// the plain role that owns it.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
-	return databaseURL(role, s.password, s.address(), database(t, s.SuperuserURL(), role))
+	return databaseURL(role, s.password, s.address(), createDatabase(t, s.SuperuserURL(), role))
 }
 
-// database makes a database and gives its name; an owner that is not named is
-// who makes it.
-func database(t testing.TB, server, owner string) string {
+// temporaryDatabase is createDatabase until the end of the test.
+func temporaryDatabase(t testing.TB, server, owner string) (name string) {
 	t.Helper()
-	name := "test_" + strings.ToLower(rand.Text())
-	statement := "CREATE DATABASE " + name + " TEMPLATE template0"
-	if owner != "" {
-		statement += " OWNER " + owner
-	}
-	if err := execute(t.Context(), server, statement); err != nil {
-		t.Fatal(err)
-	}
+	name = createDatabase(t, server, owner)
 	t.Cleanup(func() {
-		err := execute(context.WithoutCancel(t.Context()), server, "DROP DATABASE "+name+" WITH (FORCE)")
-		if err != nil {
+		ctx := context.WithoutCancel(t.Context())
+		if err := execute(ctx, server, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 			t.Errorf("dropping the test's database: %v", err)
 		}
 	})
+	return name
+}
+
+func createDatabase(t testing.TB, server, owner string) (name string) {
+	t.Helper()
+	name = "test_" + strings.ToLower(rand.Text())
+	if err := execute(t.Context(), server, "CREATE DATABASE "+name+" OWNER "+owner+" TEMPLATE template0"); err != nil {
+		t.Fatal(err)
+	}
 	return name
 }
 

@@ -33,12 +33,9 @@ func NewPair(t testing.TB) *Pair {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { standby.close(t) })
-	p := &Pair{Primary: primary, Standby: standby, database: role}
 	// Acknowledged once the standby follows.
-	if err := execute(ctx, primary.SuperuserURL(), "CREATE DATABASE "+p.database+" OWNER "+role); err != nil {
-		t.Fatal(err)
-	}
-	return p
+	database := createDatabase(t, primary.SuperuserURL(), role)
+	return &Pair{Primary: primary, Standby: standby, database: database}
 }
 
 // URL is of a database on both, for a client that wants the one that takes

@@ -23,7 +23,8 @@ const (
 )
 
 // settings are of a server that may forget everything when the machine stops,
-// though not when the server does.
+// though not when the server does: whole pages stay in its log, since a process
+// that is killed may have written half of one.
 var settings = []string{
 	"listen_addresses=127.0.0.1",
 	"unix_socket_directories=",
@@ -32,7 +33,6 @@ var settings = []string{
 	"max_wal_size=256MB",
 	"dynamic_shared_memory_type=mmap", // in the data folder, which is removed, however the server ends
 	"fsync=off",
-	"full_page_writes=off",
 	"jit=off",
 	"log_min_messages=log", // not the errors, which are the client's
 	"log_checkpoints=off",
@@ -178,8 +178,7 @@ func (s *Server) initialize(ctx context.Context) error {
 	}
 	return s.installation.run(ctx, s.folder, "initdb", "--pgdata="+s.data(), "--no-sync", "--no-instructions",
 		"--wal-segsize=1", "--encoding=UTF8", "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US",
-		"--auth=scram-sha-256",
-		"--username="+superuser, "--pwfile="+password)
+		"--auth=scram-sha-256", "--username="+superuser, "--pwfile="+password)
 }
 
 // startSomewhere starts the server at a port that is free, which only binding
