@@ -17,7 +17,7 @@ func (c *backupCommand) Run(ctx context.Context, std streams, admin *adminComman
 		if err := o.Backup(ctx, c.File); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(std.out, "Backed up to %s. It holds the keys that sign tokens: keep it as safe as the original.\n", filepath.Clean(c.File))
+		_, err := fmt.Fprintf(std.out, "Backed up to %s.\nIt holds the keys that sign tokens: keep it as safe as the original.\n", filepath.Clean(c.File))
 		return err
 	})
 }

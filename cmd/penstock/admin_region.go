@@ -46,13 +46,21 @@ func printRegions(out io.Writer, statuses []cloud.RegionStatus, now time.Time) e
 		_, err := fmt.Fprintln(out, "no regions yet; make one with: penstock admin region create NAME --url URL")
 		return err
 	}
+	simulated := ""
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "REGION\tLAST REPORT\tINSTANCES\tCLUSTERS\tURL\t")
+	fmt.Fprintln(w, "REGION\tLAST REPORT\tINSTANCES\tCLUSTERS\tURL")
 	for _, s := range statuses {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\n", s.Name, lastReport(s.Link, now),
-			s.Objects[cloud.KindInstance], s.Objects[cloud.KindCluster], s.URL, remark(s.Region))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\n", s.Name, lastReport(s.Link, now),
+			s.Objects[cloud.KindInstance], s.Objects[cloud.KindCluster], s.URL)
+		if s.Name == localRegion {
+			simulated = "\n" + localRegion + " is simulated: nothing there is a real machine.\n"
+		}
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(out, simulated)
+	return err
 }
 
 func lastReport(l cloud.Link, now time.Time) string {
@@ -60,12 +68,4 @@ func lastReport(l cloud.Link, now time.Time) string {
 		return "never"
 	}
 	return now.Sub(l.SyncedAt).Round(time.Second).String() + " ago"
-}
-
-// remark says of the built-in region what it is.
-func remark(r cloud.Region) string {
-	if r.Name == localRegion {
-		return "(simulated: nothing there is a real machine)"
-	}
-	return ""
 }

@@ -79,7 +79,8 @@ func (p *plane) keepAdminToken(ctx context.Context, dir dataDir) error {
 // renewAdminToken leaves a token in the folder that is good for half of its
 // life at least: the one that is there, or a new one.
 func (p *plane) renewAdminToken(ctx context.Context, dir dataDir) error {
-	admin, err := p.control.As(system).EnsureFirstAdmin(ctx, adminEmail)
+	operator := operator{p.control.As(system), p.issuer}
+	admin, err := operator.EnsureFirstAdmin(ctx, adminEmail)
 	if err != nil {
 		return err
 	}
@@ -90,7 +91,7 @@ func (p *plane) renewAdminToken(ctx context.Context, dir dataDir) error {
 	if p.stillGood(ctx, kept, admin.ID) {
 		return nil
 	}
-	token, _, err := p.issuer.Mint(ctx, issuer.Claims{UserID: admin.ID, TTL: adminTokenTTL})
+	token, err := operator.giveToken(ctx, issuer.Claims{UserID: admin.ID, TTL: adminTokenTTL})
 	if err != nil {
 		return fmt.Errorf("make the admin's token: %w", err)
 	}

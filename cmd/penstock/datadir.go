@@ -20,6 +20,15 @@ func (d dataDir) regionDatabase() string   { return filepath.Join(string(d), "re
 func (d dataDir) adminToken() string       { return filepath.Join(string(d), "admin-token") }
 func (d dataDir) regionCredential() string { return filepath.Join(string(d), "region-credential") }
 
+// check refuses an empty name, as of a variable that is set to nothing: files
+// would land wherever the process was started.
+func (d dataDir) check() error {
+	if d == "" {
+		return errors.New("--data-dir: no folder is named; name one, or unset PENSTOCK_DATA_DIR")
+	}
+	return nil
+}
+
 // defaultDataDir follows the XDG Base Directory Specification.
 func defaultDataDir() string {
 	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
@@ -45,12 +54,12 @@ func databaseFile(database string) (string, error) {
 // existingDatabase is where an operator's command finds the plane's database.
 // It never makes one: a misspelt path would look like an empty cloud.
 func existingDatabase(dir dataDir, database string) (string, error) {
-	file := dir.planeDatabase()
+	file, err := dir.planeDatabase(), dir.check()
 	if database != "" {
-		var err error
-		if file, err = databaseFile(database); err != nil {
-			return "", err
-		}
+		file, err = databaseFile(database)
+	}
+	if err != nil {
+		return "", err
 	}
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return "", fmt.Errorf("there is no database at %s; name one with --data-dir or --database, or start the plane once", file)
@@ -89,7 +98,7 @@ func readSecret(file string) (string, error) {
 func holdDatabase(dir dataDir, database string, within func(dataDir) string) (file string, release func(), err error) {
 	if database == "" {
 		file = within(dir)
-		release, err = hold(dir, file)
+		release, err = holdFolder(dir, file)
 		return file, release, err
 	}
 	if file, err = databaseFile(database); err != nil {
@@ -97,6 +106,14 @@ func holdDatabase(dir dataDir, database string, within func(dataDir) string) (fi
 	}
 	release, err = hold("", file)
 	return file, release, err
+}
+
+// holdFolder holds a folder and databases in it.
+func holdFolder(dir dataDir, databases ...string) (release func(), err error) {
+	if err := dir.check(); err != nil {
+		return nil, err
+	}
+	return hold(dir, databases...)
 }
 
 // hold keeps other servers away from the folder, which it makes, and from the

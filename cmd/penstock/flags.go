@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
@@ -23,8 +25,21 @@ func defaults() map[string]string {
 
 // logFlags are those of every process that runs on.
 type logFlags struct {
-	LogLevel  slog.Level `default:"info" placeholder:"LEVEL" help:"What to log to standard error: debug, info, warn or error (default: ${default})."`
-	OpsListen string     `default:"127.0.0.1:9464" placeholder:"ADDR" help:"Where /metrics and profiles are served; empty for nowhere (default: ${default})."`
+	LogLevel  logLevel `default:"info" placeholder:"LEVEL" help:"What to log to standard error: debug, info, warn or error (default: ${default})."`
+	OpsListen string   `default:"127.0.0.1:9464" placeholder:"ADDR" help:"Where /metrics and profiles are served; empty for nowhere (default: ${default})."`
+}
+
+// logLevel is one of the levels that have a name.
+type logLevel slog.Level
+
+var logLevels = []string{"debug", "info", "warn", "error"}
+
+// UnmarshalText is called by the parser.
+func (l *logLevel) UnmarshalText(text []byte) error {
+	if !slices.Contains(logLevels, strings.ToLower(string(text))) {
+		return fmt.Errorf("must be one of %s; got %q", strings.Join(logLevels, ", "), text)
+	}
+	return (*slog.Level)(l).UnmarshalText(text)
 }
 
 // serverFlags are those of a public listener.
@@ -49,8 +64,14 @@ func (f healthFlags) policy() (cloud.HealthPolicy, error) {
 		Instance: cloud.Limits{Stale: f.InstanceStale, Offline: f.InstanceOffline},
 		Passing:  f.PassingLimit,
 	}
-	if err := p.Validate(); err != nil {
-		return p, fmt.Errorf("--cluster-stale, --cluster-offline, --instance-stale, --instance-offline, --passing-limit: %w", err)
+	if err := p.Cluster.Validate(); err != nil {
+		return p, fmt.Errorf("--cluster-stale, --cluster-offline: %w", err)
+	}
+	if err := p.Instance.Validate(); err != nil {
+		return p, fmt.Errorf("--instance-stale, --instance-offline: %w", err)
+	}
+	if p.Passing <= 0 {
+		return p, fmt.Errorf("--passing-limit: must be positive; got %v", p.Passing)
 	}
 	return p, nil
 }

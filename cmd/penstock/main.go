@@ -48,7 +48,7 @@ type commands struct {
 
 const description = `The open, self-hosted control plane of a GPU cloud.
 
-Every flag can also be set by the variable named beside it; the flag goes before.`
+Most flags can also be set by the variable named beside them; the flag goes before.`
 
 // exit carries kong's wish to end the program (after --help) out of its parser.
 type exit int
@@ -65,9 +65,9 @@ func run(ctx context.Context, args, environ []string, std streams) (code int) {
 	}()
 	var cmd commands
 	parser, err := kong.New(&cmd,
-		kong.Name("penstock"), kong.Description(description), kong.UsageOnError(),
+		kong.Name("penstock"), kong.Description(description), kong.Help(printHelp),
 		kong.Writers(std.out, std.err), kong.Exit(func(status int) { panic(exit(status)) }),
-		kong.DefaultEnvars("PENSTOCK"), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 80}),
+		kong.DefaultEnvars("PENSTOCK"), kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: helpWidth}),
 		kong.Vars(defaults()),
 	)
 	if err != nil {
@@ -88,6 +88,28 @@ func run(ctx context.Context, args, environ []string, std streams) (code int) {
 		return fail(std, exitFailure, err)
 	}
 	return exitOK
+}
+
+// helpWidth is that of the narrowest terminal.
+const helpWidth = 80
+
+// printHelp is the parser's own, with the usage broken into lines.
+func printHelp(options kong.HelpOptions, parsed *kong.Context) error {
+	usage := parsed.Model.Name + parsed.Model.Summary()
+	if command := parsed.Selected(); command != nil {
+		usage = parsed.Model.Name + " " + command.Summary()
+	}
+	line := "Usage:"
+	for word := range strings.FieldsSeq(usage) {
+		if len(line)+1+len(word) > helpWidth {
+			fmt.Fprintln(parsed.Stdout, line)
+			line = "   "
+		}
+		line += " " + word
+	}
+	fmt.Fprintln(parsed.Stdout, line)
+	options.NoAppSummary = true
+	return kong.DefaultHelpPrinter(options, parsed)
 }
 
 func fail(std streams, code int, err error) int {

@@ -119,8 +119,12 @@ func healthy(w http.ResponseWriter, _ *http.Request) { rest.WriteMessage(w, http
 // ready answers whether requests can be served just now.
 func (p *plane) ready(fail issuer.Fail) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := p.control.Ping(r.Context()); err != nil {
-			fail(w, r, cloud.Unavailable(err))
+		err := p.control.Ping(r.Context())
+		if err != nil && cloud.CodeOf(err) != cloud.CodeUnavailable {
+			err = cloud.Unavailable(err)
+		}
+		if err != nil {
+			fail(w, r, err)
 			return
 		}
 		rest.WriteMessage(w, http.StatusOK, "ready")

@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"runtime"
-	"syscall"
 	"time"
 
 	"github.com/penstock-cloud/penstock/internal/observe"
@@ -31,7 +28,7 @@ const ballastSize = 64 << 20
 
 func newProcess(ctx context.Context, std streams, f logFlags) (*process, error) {
 	p := &process{metrics: observe.NewMetrics(version()), ballast: make([]byte, ballastSize)}
-	p.log, p.flush = observe.NewLogger(std.err, f.LogLevel)
+	p.log, p.flush = observe.NewLogger(std.err, slog.Level(f.LogLevel))
 	if f.OpsListen == "" {
 		return p, nil
 	}
@@ -65,14 +62,7 @@ func (p *process) listen(ctx context.Context, flag, address string, f serverFlag
 	if err != nil {
 		return nil, err
 	}
-	server, err := serving.Listen(ctx, serving.Config{
-		Address: address, TLSCert: f.TLSCert, TLSKey: f.TLSKey, BehindProxy: proxies, Log: p.log, Now: time.Now,
+	return serving.Listen(ctx, serving.Config{
+		Address: address, Flag: flag, TLSCert: f.TLSCert, TLSKey: f.TLSKey, BehindProxy: proxies, Log: p.log, Now: time.Now,
 	})
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("%s: another process listens on %s already; stop it, or choose another address with %s", flag, address, flag)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", flag, err)
-	}
-	return server, nil
 }

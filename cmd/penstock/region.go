@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
@@ -58,12 +59,12 @@ func openSite(ctx context.Context, c siteConfig) (*site, error) {
 	s := &site{store: store, engine: simulation}
 	s.region = region.New(region.Config{Store: store, Log: c.log, NewID: newID, Now: time.Now, After: time.After})
 	s.reporter, err = federation.NewReporter(federation.ReporterConfig{
-		Origin: s.region, Plane: c.plane, Credential: c.credential, Log: c.log, Plaintext: c.plaintext,
+		Origin: s.region, Region: c.name, Plane: c.plane, Credential: c.credential, Log: c.log, Plaintext: c.plaintext,
 		Now: time.Now, After: time.After, Jitter: rand.Float64,
 	})
 	if err != nil {
 		s.close()
-		return nil, err
+		return nil, fmt.Errorf("--plane: %w", err) // it refuses nothing else
 	}
 	s.handler = observe.Middleware(observe.Config{
 		API: "infrastructure", Metrics: c.metrics, Log: c.log, Now: time.Now, NewID: newID,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -40,7 +41,7 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	dir := dataDir(c.DataDir)
-	release, err := hold(dir, dir.planeDatabase(), dir.regionDatabase())
+	release, err := holdFolder(dir, dir.planeDatabase(), dir.regionDatabase())
 	if err != nil {
 		return err
 	}
@@ -134,8 +135,10 @@ func isReported(ctx context.Context, p *plane, s *site, start time.Time) bool {
 	})
 }
 
+// greet says what there is. The lines to be pasted hold whatever the folder is
+// called.
 func greet(std streams, plane, region, ops string, dir dataDir) {
-	token := dir.adminToken()
+	token, quoted := dir.adminToken(), shellQuote(dir.adminToken())
 	fmt.Fprintf(std.out, `Penstock is up.
 
   Management API   %s/api/v1alpha1
@@ -148,10 +151,15 @@ func greet(std streams, plane, region, ops string, dir dataDir) {
 
 Try:
 
-  curl -sH "Authorization: Bearer $(cat '%s')" %s/api/v1alpha1/user
-  curl -sH "Authorization: Bearer $(cat '%s')" %s/api/v1alpha1/clusters
-  curl -sH "Authorization: Bearer $(cat '%s')" '%s/api/v1alpha1/instances?limit=3'
+  curl -sH "Authorization: Bearer $(cat %s)" %s/api/v1alpha1/user
+  curl -sH "Authorization: Bearer $(cat %s)" %s/api/v1alpha1/clusters
+  curl -sH "Authorization: Bearer $(cat %s)" '%s/api/v1alpha1/instances?limit=3'
 
 Ctrl-C ends it; what was acknowledged is kept.
-`, plane, plane, region, ops, token, dir, token, plane, token, plane, token, plane)
+`, plane, plane, region, ops, token, dir, quoted, plane, quoted, plane, quoted, plane)
+}
+
+// shellQuote makes one word of a text for POSIX shells.
+func shellQuote(text string) string {
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -27,6 +27,14 @@ const (
 // one is offline.
 type Limits struct{ Stale, Offline time.Duration }
 
+// Validate refuses limits that contradict each other.
+func (l Limits) Validate() error {
+	if l.Stale <= 0 || l.Offline <= l.Stale {
+		return Invalid("must satisfy 0 < stale < offline; got %v and %v", l.Stale, l.Offline)
+	}
+	return nil
+}
+
 // HealthPolicy holds the settings of the health computation.
 type HealthPolicy struct {
 	Cluster, Instance Limits
@@ -38,19 +46,6 @@ var DefaultHealthPolicy = HealthPolicy{
 	Cluster:  Limits{Stale: 90 * time.Second, Offline: 300 * time.Second},
 	Instance: Limits{Stale: 180 * time.Second, Offline: 600 * time.Second},
 	Passing:  15 * time.Minute,
-}
-
-// Validate refuses limits that contradict each other.
-func (p HealthPolicy) Validate() error {
-	for name, l := range map[string]Limits{"cluster": p.Cluster, "instance": p.Instance} {
-		if l.Stale <= 0 || l.Offline <= l.Stale {
-			return Invalid("the %s limits must satisfy 0 < stale < offline; got %v and %v", name, l.Stale, l.Offline)
-		}
-	}
-	if p.Passing <= 0 {
-		return Invalid("the limit of passing states must be positive; got %v", p.Passing)
-	}
-	return nil
 }
 
 // Outage is a span in which the plane itself did not run, so that no region

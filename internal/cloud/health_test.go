@@ -307,20 +307,19 @@ func checkUntil[H ClusterHealth | InstanceHealth](t *testing.T, r *rand.Rand, w 
 	}
 }
 
-func TestHealthPolicyValidate(t *testing.T) {
+func TestLimitsValidate(t *testing.T) {
 	t.Parallel()
-	if err := DefaultHealthPolicy.Validate(); err != nil {
-		t.Errorf("the documented policy: %v", err)
+	for _, l := range []Limits{DefaultHealthPolicy.Cluster, DefaultHealthPolicy.Instance} {
+		if err := l.Validate(); err != nil {
+			t.Errorf("the documented limits %v: %v", l, err)
+		}
 	}
-	for name, breakIt := range map[string]func(*HealthPolicy){
-		"offline before stale": func(p *HealthPolicy) { p.Cluster.Offline = p.Cluster.Stale - 1 },
-		"no room for stale":    func(p *HealthPolicy) { p.Instance.Offline = p.Instance.Stale },
-		"no stale":             func(p *HealthPolicy) { p.Instance.Stale = 0 },
-		"negative passing":     func(p *HealthPolicy) { p.Passing = -1 },
+	for name, l := range map[string]Limits{
+		"offline before stale": {Stale: 2, Offline: 1},
+		"no room for stale":    {Stale: 2, Offline: 2},
+		"no stale":             {Stale: 0, Offline: 2},
 	} {
-		p := DefaultHealthPolicy
-		breakIt(&p)
-		if err := p.Validate(); CodeOf(err) != CodeInvalid {
+		if err := l.Validate(); CodeOf(err) != CodeInvalid {
 			t.Errorf("%s: got %v, want a refusal", name, err)
 		}
 	}

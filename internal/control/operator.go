@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 )
@@ -24,6 +25,15 @@ func (o Operator) audit(tx cloud.Writer, ch change) error {
 // transaction, such as a rotation of keys.
 func (o Operator) Audited(action, target string) func(cloud.Writer) error {
 	return func(tx cloud.Writer) error { return o.audit(tx, change{action: action, target: target}) }
+}
+
+// NoteToken notes that a token was made for a user.
+func (o Operator) NoteToken(ctx context.Context, user cloud.ID, expires time.Time) error {
+	return o.store.Write(ctx, func(tx cloud.Writer) error {
+		return o.audit(tx, change{
+			action: "token.create", target: string(user), after: map[string]any{"expires_at": expires.UTC()},
+		})
+	})
 }
 
 // Backup writes a copy of the plane's database to a new file, and notes it.

@@ -76,6 +76,9 @@ func (p *Plane) Hello(ctx context.Context, peer Peer, req wire.HelloRequest) (wi
 	if err != nil {
 		return wire.Welcome{}, err
 	}
+	if req.Region != nil && *req.Region != peer.Region {
+		return wire.Welcome{}, cloud.Forbidden("this is the credential of region %s, not of %.80s", peer.Region, *req.Region)
+	}
 	var welcome wire.Welcome
 	err = p.store.Write(ctx, func(w cloud.Writer) error {
 		plane, err := w.Plane()

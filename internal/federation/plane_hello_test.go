@@ -235,6 +235,25 @@ func TestBeforeTheFirstHelloNothingIsAccepted(t *testing.T) {
 	refused(t, "a sync of epoch 0", err, cloud.CodeInvalid)
 }
 
+// A daemon that was given another region's credential by mistake must neither
+// report in that one's name nor fence it.
+func TestHelloInAnothersName(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	r := joined(s, west)
+	own, other := west, east
+	m := r.helloMessage()
+	m.Region = &other
+	if _, err := s.plane.Hello(t.Context(), r.peer(), m); cloud.CodeOf(err) != cloud.CodeForbidden {
+		t.Errorf("got %v; want %s", err, cloud.CodeForbidden)
+	}
+	r.send(r.heartbeat())
+	m.Region = &own
+	if _, err := s.plane.Hello(t.Context(), r.peer(), m); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestHelloIsAuditedWhenTheIncarnationIsNew(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)

@@ -29,6 +29,7 @@ type Origin interface {
 // ReporterConfig is what a Reporter is made of.
 type ReporterConfig struct {
 	Origin     Origin
+	Region     string       // its name, as the plane knows it
 	Plane      string       // the plane's URL, without the path of the federation API
 	Credential cloud.Secret // the region's
 	Log        *slog.Logger
@@ -86,6 +87,7 @@ type ReporterStatus struct {
 // Reporter is the region's end of the link.
 type Reporter struct {
 	origin Origin
+	region string
 	plane  *planeClient
 	log    *slog.Logger
 	now    func() time.Time
@@ -120,7 +122,7 @@ func NewReporter(c ReporterConfig) (*Reporter, error) {
 		return nil, err
 	}
 	r := &Reporter{
-		origin: c.Origin, plane: plane, log: c.Log,
+		origin: c.Origin, region: c.Region, plane: plane, log: c.Log,
 		now: c.Now, after: c.After, jitter: c.Jitter,
 		state: ReporterConnecting,
 	}
@@ -191,7 +193,7 @@ func (r *Reporter) hello(ctx context.Context) error {
 		return fmt.Errorf("read the region's identity: %w", err)
 	}
 	welcome, err := r.plane.hello(ctx, wire.HelloRequest{
-		Incarnation: string(id.Incarnation), Seq: id.Seq, Digest: toWireDigest(id.Digest),
+		Region: &r.region, Incarnation: string(id.Incarnation), Seq: id.Seq, Digest: toWireDigest(id.Digest),
 	})
 	if err != nil {
 		if inDoubt(err) {

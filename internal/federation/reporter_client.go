@@ -68,7 +68,7 @@ func planeURL(plane string, plaintext bool) (string, error) {
 		return "", cloud.Invalid("the plane's URL must have no user, query or fragment; got %s", u.Redacted())
 	}
 	if u.Scheme == "http" && !plaintext && !isLoopback(u.Hostname()) {
-		return "", cloud.Invalid("the plane's URL must begin with https://, since the region's credential would travel to %s in the clear", u.Host)
+		return "", cloud.Invalid("the plane's URL must begin with https://, since the region's credential would travel to %s in the clear; --plane-plaintext permits it", u.Host)
 	}
 	return strings.TrimRight(u.String(), "/") + BasePath, nil
 }

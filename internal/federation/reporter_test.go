@@ -110,7 +110,7 @@ func (w *world) start() {
 	w.t.Helper()
 	var err error
 	w.reporter, err = federation.NewReporter(federation.ReporterConfig{
-		Origin: w.region, Plane: "https://plane.example.com", Credential: w.credential,
+		Origin: w.region, Region: west, Plane: "https://plane.example.com", Credential: w.credential,
 		Log: w.logger, Transport: w.network,
 		Now: time.Now, After: time.After, Jitter: w.jitter,
 	})

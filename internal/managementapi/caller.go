@@ -69,7 +69,7 @@ func (s *Server) admit(op rest.Operation, next http.Handler) http.Handler {
 func (s *Server) identify(w http.ResponseWriter, r *http.Request, action cloud.Action) (cloud.Caller, error) {
 	token := rest.BearerToken(r)
 	if token == "" {
-		return cloud.Caller{}, cloud.Unauthenticated("send a token with the header Authorization: Bearer <token>")
+		return cloud.Caller{}, cloud.Unauthenticated("send a token with the header Authorization: Bearer TOKEN")
 	}
 	principal, err := s.Verifier.Verify(r.Context(), token)
 	if err != nil {

@@ -34,7 +34,7 @@ func loadCertificate(certFile, keyFile string, now func() time.Time, log *slog.L
 		err = c.load()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("TLS certificate: %w", err)
+		return nil, fmt.Errorf("--tls-cert, --tls-key: %w", err)
 	}
 	return c, nil
 }

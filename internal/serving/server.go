@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
@@ -28,6 +29,7 @@ const (
 // Config says what to serve and where.
 type Config struct {
 	Address         string         // host:port; port 0 chooses one
+	Flag            string         // that sets the address, for messages
 	TLSCert, TLSKey string         // PEM files; both or neither
 	BehindProxy     []netip.Prefix // who may speak for the client's address
 	Log             *slog.Logger
@@ -46,20 +48,20 @@ type Server struct {
 //
 // The errors are for the operator: CodeInvalid for a configuration that is
 // refused, among it plaintext HTTP on anything but loopback with no proxy in
-// front; anything else if the certificate cannot be read or the address not be
-// bound.
+// front; CodeConflict for an address that is taken; anything else if the
+// certificate cannot be read or the address not be bound.
 func Listen(ctx context.Context, c Config) (*Server, error) {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return nil, cloud.Invalid("--tls-cert and --tls-key belong together; give both or neither")
 	}
 	address, err := net.ResolveTCPAddr("tcp", c.Address)
 	if c.Address == "" || err != nil {
-		return nil, cloud.Invalid("%q is not an address to listen on; give a host and a port such as 127.0.0.1:8080", c.Address)
+		return nil, cloud.Invalid("%s: %q is not an address to listen on; give a host and a port such as 127.0.0.1:8080", c.Flag, c.Address)
 	}
 	s := &Server{secure: c.TLSCert != "", drain: drainTimeout, http: newHTTPServer(c)}
 	if !s.secure && !address.IP.IsLoopback() && len(c.BehindProxy) == 0 {
-		return nil, cloud.Invalid("without TLS, %s would carry tokens in the clear: give --tls-cert and --tls-key, "+
-			"or --behind-proxy with the addresses of the proxy that ends TLS, or listen on 127.0.0.1", c.Address)
+		return nil, cloud.Invalid("%s: without TLS, %s would carry tokens in the clear: give --tls-cert and --tls-key, "+
+			"or --behind-proxy with the addresses of the proxy that ends TLS, or listen on 127.0.0.1", c.Flag, c.Address)
 	}
 	if s.secure {
 		cert, err := loadCertificate(c.TLSCert, c.TLSKey, c.Now, c.Log)
@@ -69,8 +71,12 @@ func Listen(ctx context.Context, c Config) (*Server, error) {
 		s.http.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.get}
 	}
 	// Bind what was checked, not what the name may have become since.
-	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", address.String()); err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", c.Address, err)
+	s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", address.String())
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, cloud.Conflict("%s: another process listens on %s already; stop it, or choose another address with %s", c.Flag, c.Address, c.Flag)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: listen on %s: %w", c.Flag, c.Address, err)
 	}
 	return s, nil
 }

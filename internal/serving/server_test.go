@@ -48,9 +48,9 @@ func (c *clock) advance(d time.Duration) {
 
 func config(address string) Config {
 	return Config{
-		Address: address,
-		Log:     slog.New(slog.DiscardHandler),
-		Now:     (&clock{now: start}).Now,
+		Address: address, Flag: "--listen",
+		Log: slog.New(slog.DiscardHandler),
+		Now: (&clock{now: start}).Now,
 	}
 }
 

@@ -1,7 +1,6 @@
 package stories
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,26 +12,32 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
 )
 
-// scriptCommands are described in doc.go.
+// scriptCommands are described in doc.go. Where testscript has a command of the
+// same name (stop, kill), that one would run.
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
-	"penstock": cmdPenstock,
-	"start":    cmdStart,
-	"stop":     cmdStop,
-	"kill":     cmdKill,
-	"ended":    cmdEnded,
-	"logged":   positive(cmdLogged),
-	"http":     positive(cmdHTTP),
-	"take":     positive(cmdTake),
-	"audit":    positive(cmdAudit),
-	"narrow":   positive(cmdNarrow),
-	"mode":     positive(cmdMode),
-	"ports":    positive(cmdPorts),
+	"penstock":    cmdPenstock,
+	"refused":     positive(cmdRefused),
+	"start":       cmdStart,
+	"interrupt":   cmdInterrupt,
+	"crash":       cmdCrash,
+	"ended":       cmdEnded,
+	"logged":      positive(cmdLogged),
+	"http":        positive(cmdHTTP),
+	"token":       positive(cmdToken),
+	"take":        positive(cmdTake),
+	"pages":       positive(cmdPages),
+	"certificate": positive(cmdCertificate),
+	"audit":       positive(cmdAudit),
+	"narrow":      positive(cmdNarrow),
+	"mode":        positive(cmdMode),
+	"ports":       positive(cmdPorts),
 }
 
 // positive makes a command of a function for which ! has no meaning.
@@ -62,22 +67,41 @@ func judge(ts *testscript.TestScript, negated bool, code int) {
 }
 
 func cmdPenstock(ts *testscript.TestScript, negated bool, args []string) {
+	code, _, _ := run(ts, args)
+	judge(ts, negated, code)
+}
+
+// refusal is how the program says, in one line, why it does not go on.
+var refusal = regexp.MustCompile(`^penstock: (.+)\n$`)
+
+func cmdRefused(ts *testscript.TestScript, args []string) {
+	need(ts, len(args) > 1, "refused REGEXP [NAME=VALUE…] ARG…")
+	code, stdout, stderr := run(ts, args[1:])
+	judge(ts, true, code)
+	said := refusal.FindStringSubmatch(stderr)
+	if said == nil || !regexp.MustCompile(args[0]).MatchString(said[1]) || stdout != "" {
+		ts.Fatalf("want nothing but a refusal like %s", args[0])
+	}
+}
+
+// run runs a command to its end.
+func run(ts *testscript.TestScript, args []string) (code int, stdout, stderr string) {
 	s := storyOf(ts)
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	env, args := s.environment(args)
-	var stdout, stderr bytes.Buffer
+	var out, err strings.Builder
 	cmd := exec.CommandContext(ctx, binary, args...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), env, &stdout, &stderr
-	err := cmd.Run()
-	fmt.Fprint(ts.Stdout(), stdout.String())
-	fmt.Fprint(ts.Stderr(), stderr.String())
-	_, _ = s.said.Write(stderr.Bytes())
-	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-		ts.Fatalf("%v", err)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), env, &out, &err
+	failure := cmd.Run()
+	fmt.Fprint(ts.Stdout(), out.String())
+	fmt.Fprint(ts.Stderr(), err.String())
+	_, _ = s.said.Write([]byte(err.String()))
+	if exit := (*exec.ExitError)(nil); failure != nil && !errors.As(failure, &exit) {
+		ts.Fatalf("%v", failure)
 	}
-	ts.Logf("[stdout]\n%s[stderr]\n%s", stdout.String(), stderr.String())
-	judge(ts, negated, cmd.ProcessState.ExitCode())
+	ts.Logf("[stdout]\n%s[stderr]\n%s", out.String(), err.String())
+	return cmd.ProcessState.ExitCode(), out.String(), err.String()
 }
 
 func cmdStart(ts *testscript.TestScript, negated bool, args []string) {
@@ -107,7 +131,7 @@ func (s *story) take(ts *testscript.TestScript, args []string) *process {
 	return p
 }
 
-func cmdStop(ts *testscript.TestScript, negated bool, args []string) {
+func cmdInterrupt(ts *testscript.TestScript, negated bool, args []string) {
 	p := storyOf(ts).take(ts, args)
 	ts.Check(p.interrupt())
 	code, err := p.end()
@@ -115,7 +139,7 @@ func cmdStop(ts *testscript.TestScript, negated bool, args []string) {
 	judge(ts, negated, code)
 }
 
-func cmdKill(ts *testscript.TestScript, _ bool, args []string) { storyOf(ts).take(ts, args).kill() }
+func cmdCrash(ts *testscript.TestScript, _ bool, args []string) { storyOf(ts).take(ts, args).kill() }
 
 func cmdEnded(ts *testscript.TestScript, negated bool, args []string) {
 	code, err := storyOf(ts).take(ts, args).end()
@@ -143,6 +167,17 @@ func cmdTake(ts *testscript.TestScript, args []string) {
 		ts.Fatalf("%s is not in %s:\n%s", pattern, args[1], text)
 	}
 	ts.Setenv(args[0], found[1])
+}
+
+// cmdToken reads a token as nobody who has to trust it may: unverified.
+func cmdToken(ts *testscript.TestScript, args []string) {
+	need(ts, len(args) == 1, "token FILE")
+	var claims jwt.RegisteredClaims
+	token, _, err := jwt.NewParser().ParseUnverified(strings.TrimSpace(ts.ReadFile(args[0])), &claims)
+	ts.Check(err)
+	fmt.Fprintln(ts.Stdout(), "key", token.Header["kid"])
+	fmt.Fprintln(ts.Stdout(), "issuer", claims.Issuer)
+	fmt.Fprintln(ts.Stdout(), "life", claims.ExpiresAt.Sub(claims.IssuedAt.Time))
 }
 
 func cmdAudit(ts *testscript.TestScript, args []string) {

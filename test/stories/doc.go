@@ -7,14 +7,18 @@
 // command is to fail.
 //
 //	penstock [NAME=VALUE…] ARG…            run a command to its end
+//	refused REGEXP [NAME=VALUE…] ARG…      run a command; it fails with one line like this, and no more
 //	start NAME [NAME=VALUE…] ARG…          run a server; go on when it says that it serves
-//	stop NAME                              interrupt it, as Ctrl-C does, and wait for a clean end
-//	kill NAME                              kill it, as kill -9 does
+//	interrupt NAME                         interrupt it, as Ctrl-C does, and wait for a clean end
+//	crash NAME                             kill it, as kill -9 does
 //	ended NAME                             wait until it ends by itself
 //	logged NAME REGEXP                     wait until it logs a line like this
 //	http [FLAG…] METHOD URL STATUS         ask and check; see the flags in http_test.go
 //	take NAME FILE REGEXP                  set a variable to what the first group matches
-//	audit DATABASE [ORGANIZATION]          print who changed what, one change a line
+//	token FILE                             print what a token says of itself: key, issuer, life
+//	pages URL                              print all elements of a list, one a line, page by page
+//	certificate CERT KEY                   write a new TLS certificate of this machine, and its key
+//	audit DATABASE [ORGANIZATION]          print who changed what in it, or else in none, a line each
 //	narrow FILE                            no line is wider than a terminal of 80 columns
 //	mode FILE PERMISSIONS                  a file's permissions, in octal
 //	ports NAME…                            set variables to ports that nobody uses

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"strings"
@@ -24,6 +26,7 @@ type question struct {
 	roots       *x509.CertPool
 	status      int
 	has, lacks  *regexp.Regexp // nil for anything
+	count       int            // of the elements of an array; negative for anything
 }
 
 // cmdHTTP asks, with the token in TOKEN if there is one, and prints the
@@ -32,17 +35,19 @@ type question struct {
 //	-wait          ask until the answer is as it should be
 //	-has REGEXP    the body matches
 //	-lacks REGEXP  the body does not match
+//	-count N       the body is an array of N elements
 //	-header LINE   a header to send; may be repeated
 //	-body TEXT     a JSON body to send
 //	-anonymous     send no token
 //	-roots FILE    PEM certificates to trust
 func cmdHTTP(ts *testscript.TestScript, args []string) {
-	q := question{header: http.Header{}}
+	q := question{header: http.Header{}, count: -1}
 	flags := flag.NewFlagSet("http", flag.ContinueOnError)
 	flags.SetOutput(ts.Stderr())
 	waits := flags.Bool("wait", false, "")
 	anonymous := flags.Bool("anonymous", false, "")
 	flags.StringVar(&q.body, "body", "", "")
+	flags.IntVar(&q.count, "count", q.count, "")
 	flags.Func("has", "", func(s string) (err error) { q.has, err = regexp.Compile("(?m)" + s); return err })
 	flags.Func("lacks", "", func(s string) (err error) { q.lacks, err = regexp.Compile("(?m)" + s); return err })
 	flags.Func("header", "", func(s string) error {
@@ -65,8 +70,8 @@ func cmdHTTP(ts *testscript.TestScript, args []string) {
 	q.method, q.url = flags.Arg(0), flags.Arg(1)
 	_, err := fmt.Sscan(flags.Arg(2), &q.status)
 	ts.Check(err)
-	if token := ts.Getenv("TOKEN"); token != "" && !*anonymous {
-		q.header.Set("Authorization", "Bearer "+token)
+	if !*anonymous {
+		q.authorize(ts.Getenv("TOKEN"))
 	}
 
 	var got answer
@@ -82,6 +87,50 @@ func cmdHTTP(ts *testscript.TestScript, args []string) {
 	_, _ = ts.Stdout().Write(got.body)
 	_ = got.header.Write(ts.Stderr())
 	ts.Check(err)
+}
+
+func (q *question) authorize(token string) {
+	if token != "" {
+		q.header.Set("Authorization", "Bearer "+token)
+	}
+}
+
+// next matches a Link header to the next page (RFC 8288).
+var next = regexp.MustCompile(`^<([^>]+)>; rel="next"$`)
+
+// cmdPages follows the Link headers from a list's first page to its last, and
+// says on stderr how many there are.
+func cmdPages(ts *testscript.TestScript, args []string) {
+	need(ts, len(args) == 1, "pages URL")
+	first, err := url.Parse(args[0])
+	ts.Check(err)
+	number := 0
+	for at := first; at != nil; number++ {
+		q := question{method: http.MethodGet, url: at.String(), header: http.Header{}, status: http.StatusOK, count: -1}
+		q.authorize(ts.Getenv("TOKEN"))
+		got, err := q.ask()
+		ts.Check(err)
+		var elements []json.RawMessage
+		ts.Check(json.Unmarshal(got.body, &elements))
+		for _, e := range elements {
+			fmt.Fprintf(ts.Stdout(), "%s\n", e)
+		}
+		at = nil
+		if link := next.FindStringSubmatch(got.header.Get("Link")); link != nil {
+			at, err = first.Parse(link[1])
+			ts.Check(err)
+		}
+	}
+	fmt.Fprintln(ts.Stderr(), number)
+}
+
+// countIn is how many elements an array has; -1 for what is none.
+func countIn(body []byte) int {
+	var elements []json.RawMessage
+	if err := json.Unmarshal(body, &elements); err != nil || elements == nil {
+		return -1
+	}
+	return len(elements)
 }
 
 // answer is an answer that was read to its end.
@@ -121,6 +170,8 @@ func (q question) ask() (answer, error) {
 		return got, fmt.Errorf("%s %s: got %s; want %d\n%s", q.method, q.url, resp.Status, q.status, short)
 	case q.has != nil && !q.has.Match(body):
 		return got, fmt.Errorf("%s %s: %s is not in\n%s", q.method, q.url, q.has, short)
+	case q.count >= 0 && countIn(body) != q.count:
+		return got, fmt.Errorf("%s %s: got %d elements; want %d\n%s", q.method, q.url, countIn(body), q.count, short)
 	case q.lacks != nil && q.lacks.Match(body):
 		return got, fmt.Errorf("%s %s: %s is in\n%s", q.method, q.url, q.lacks, short)
 	}
@@ -131,7 +182,7 @@ func (q question) ask() (answer, error) {
 // far as the greeting of `penstock up` needs it.
 func curl() {
 	q := http.Header{}
-	var url string
+	var target string
 	for args := os.Args[1:]; len(args) > 0; args = args[1:] {
 		if args[0] == "-sH" && len(args) > 1 {
 			name, value, _ := strings.Cut(args[1], ": ")
@@ -139,9 +190,9 @@ func curl() {
 			args = args[1:]
 			continue
 		}
-		url = args[0]
+		target = args[0]
 	}
-	got, err := question{method: http.MethodGet, url: url, header: q, status: http.StatusOK}.ask()
+	got, err := question{method: http.MethodGet, url: target, header: q, status: http.StatusOK, count: -1}.ask()
 	_, _ = os.Stdout.Write(got.body)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

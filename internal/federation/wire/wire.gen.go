@@ -116,6 +116,9 @@ type HelloRequest struct {
 	Digest      Digest `json:"digest"`
 	Incarnation string `json:"incarnation"`
 
+	// Region The name by which the daemon knows its region; it may leave it out.
+	Region *string `json:"region,omitempty"`
+
 	// Seq A position in a stream, or an epoch
 	Seq Seq `json:"seq"`
 }
@@ -363,7 +366,8 @@ type ClientInterface interface {
 	//
 	// Sent at every start. The plane grants the next epoch, which fences every
 	// daemon that still speaks with a lower one, and compares what it applied
-	// with what the region has.
+	// with what the region has. A hello in the name of another region than the
+	// credential's is refused, and fences nobody.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -374,7 +378,8 @@ type ClientInterface interface {
 	//
 	// Sent at every start. The plane grants the next epoch, which fences every
 	// daemon that still speaks with a lower one, and compares what it applied
-	// with what the region has.
+	// with what the region has. A hello in the name of another region than the
+	// credential's is refused, and fences nobody.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -474,7 +479,8 @@ type ClientInterface interface {
 //
 // Sent at every start. The plane grants the next epoch, which fences every
 // daemon that still speaks with a lower one, and compares what it applied
-// with what the region has.
+// with what the region has. A hello in the name of another region than the
+// credential's is refused, and fences nobody.
 //
 // Takes any type of body and a specified content type.
 //
@@ -495,7 +501,8 @@ func (c *Client) HelloWithBody(ctx context.Context, contentType string, body io.
 //
 // Sent at every start. The plane grants the next epoch, which fences every
 // daemon that still speaks with a lower one, and compares what it applied
-// with what the region has.
+// with what the region has. A hello in the name of another region than the
+// credential's is refused, and fences nobody.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -949,7 +956,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Sent at every start. The plane grants the next epoch, which fences every
 	// daemon that still speaks with a lower one, and compares what it applied
-	// with what the region has.
+	// with what the region has. A hello in the name of another region than the
+	// credential's is refused, and fences nobody.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -960,7 +968,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Sent at every start. The plane grants the next epoch, which fences every
 	// daemon that still speaks with a lower one, and compares what it applied
-	// with what the region has.
+	// with what the region has. A hello in the name of another region than the
+	// credential's is refused, and fences nobody.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -1065,6 +1074,8 @@ type HelloResponse struct {
 	JSON400 *Refused
 	// JSON401 the response for an HTTP 401 `application/json` response
 	JSON401 *Unauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *Refused
 	// JSON500 the response for an HTTP 500 `application/json` response
 	JSON500 *InternalError
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -1084,6 +1095,11 @@ func (r HelloResponse) GetJSON400() *Refused {
 // GetJSON401 returns the response for an HTTP 401 `application/json` response
 func (r HelloResponse) GetJSON401() *Unauthorized {
 	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r HelloResponse) GetJSON403() *Refused {
+	return r.JSON403
 }
 
 // GetJSON500 returns the response for an HTTP 500 `application/json` response
@@ -1447,7 +1463,8 @@ func (r SyncResponse) ContentType() string {
 //
 // Sent at every start. The plane grants the next epoch, which fences every
 // daemon that still speaks with a lower one, and compares what it applied
-// with what the region has.
+// with what the region has. A hello in the name of another region than the
+// credential's is refused, and fences nobody.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1464,7 +1481,8 @@ func (c *ClientWithResponses) HelloWithBodyWithResponse(ctx context.Context, con
 //
 // Sent at every start. The plane grants the next epoch, which fences every
 // daemon that still speaks with a lower one, and compares what it applied
-// with what the region has.
+// with what the region has. A hello in the name of another region than the
+// credential's is refused, and fences nobody.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -1647,6 +1665,13 @@ func ParseHelloResponse(rsp *http.Response) (*HelloResponse, error) {
 			return nil, err
 		}
 		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
 		var dest InternalError
@@ -2251,6 +2276,20 @@ func (response Hello401JSONResponse) VisitHelloResponse(w http.ResponseWriter) e
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Hello403JSONResponse Error
+
+func (response Hello403JSONResponse) VisitHelloResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }

@@ -1,0 +1,345 @@
+package stories
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+)
+
+// TestCrash kills everything, again and again, at any moment, while clients
+// register keys and invite people. What was acknowledged is there afterwards;
+// what was not answered is asked again under its Idempotency-Key, and has been
+// done once in the end.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	t.Logf("the seed of the moments is %d", seed)
+	moments := rand.New(rand.NewPCG(seed, 0))
+	in := install(t)
+	up := in.start(t)
+	l := &load{api: in.api, token: in.token(t)}
+	for range 5 {
+		ended := l.begin(t, 1+moments.IntN(120))
+		up.kill()
+		ended()
+		up = in.start(t)
+		if token := in.token(t); token != l.token {
+			t.Error("the admin's token was replaced by a restart")
+		}
+		l.repeat(t)
+	}
+	l.verify(t, filepath.Join(in.dir, "data", "plane.db"))
+}
+
+// TestBackupUnderLoad makes a copy while clients write, and serves it: it has
+// all that was acknowledged before, and of the rest each change with its entry
+// in the audit.
+func TestBackupUnderLoad(t *testing.T) {
+	t.Parallel()
+	in := install(t)
+	up := in.start(t)
+	l := &load{api: in.api, token: in.token(t)}
+	ended := l.begin(t, 100)
+	before := l.acknowledged()
+	copied := filepath.Join(in.dir, "copy.db")
+	backup := exec.CommandContext(t.Context(), binary, "admin", "--data-dir", "data", "backup", copied)
+	backup.Dir, backup.Env = in.dir, in.env
+	if out, err := backup.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	up.kill()
+	ended()
+
+	plane, err := serve(in.dir, "copy", in.env, []string{"serve", "plane", "--database", copied, "--listen", in.listen, "--ops-listen", ""})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plane.kill()
+	keys, emails := l.list(t)
+	for _, w := range before {
+		if !slices.Contains(keys, w.subject) && !slices.Contains(emails, w.subject) {
+			t.Errorf("%s was acknowledged before the backup, and is not in it", w.subject)
+		}
+	}
+	audited(t, copied, keys, emails)
+}
+
+// installation is a `penstock up` in a folder, always at the same addresses.
+type installation struct {
+	dir, listen, api string
+	env, args        []string
+}
+
+func install(t *testing.T) installation {
+	t.Helper()
+	in := installation{dir: t.TempDir()}
+	in.env = []string{"HOME=" + in.dir}
+	listen := make([]string, 2)
+	for i := range listen {
+		port, err := freePort()
+		if err != nil {
+			t.Fatal(err)
+		}
+		listen[i] = fmt.Sprint("127.0.0.1:", port)
+	}
+	in.listen, in.api = listen[0], "http://"+listen[0]+"/api/v1alpha1"
+	in.args = []string{"up", "--data-dir", "data", "--listen", listen[0], "--region-listen", listen[1], "--ops-listen", ""}
+	return in
+}
+
+// start returns when the API is served. The process does not outlive the test.
+func (in installation) start(t *testing.T) *process {
+	t.Helper()
+	p, err := serve(in.dir, "up", in.env, in.args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.kill)
+	return p
+}
+
+func (in installation) token(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(in.dir, "data", "admin-token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// write is a change that a client asks for, under an Idempotency-Key of the
+// same name as what it is about: a key's name, or somebody's address.
+type write struct{ path, subject, body string }
+
+// load is clients that write all the time.
+type load struct {
+	api, token string
+
+	mu         sync.Mutex
+	made       int
+	done       []write // acknowledged
+	unanswered []write
+}
+
+// writers are as many as make the database's one writer have a queue.
+const writers = 6
+
+// begin lets clients write until they get no more answers. It returns when so
+// many writes were acknowledged; ended waits for the clients to end.
+func (l *load) begin(t *testing.T, writes int) (ended func()) {
+	t.Helper()
+	enough := make(chan struct{})
+	target := len(l.acknowledged()) + writes
+	var clients sync.WaitGroup
+	for range writers {
+		clients.Go(func() {
+			for {
+				w := l.next(t)
+				err := l.ask(w)
+				l.mu.Lock()
+				if err != nil {
+					l.unanswered = append(l.unanswered, w)
+					l.mu.Unlock()
+					if refused := (refusedError{}); errors.As(err, &refused) {
+						t.Error(refused)
+					}
+					return
+				}
+				l.done = append(l.done, w)
+				if len(l.done) == target {
+					close(enough)
+				}
+				l.mu.Unlock()
+			}
+		})
+	}
+	select {
+	case <-enough:
+	case <-time.After(patience):
+		t.Fatalf("only %d writes were acknowledged", len(l.acknowledged()))
+	}
+	return clients.Wait
+}
+
+// next makes up a write.
+func (l *load) next(t *testing.T) write {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.made++
+	if l.made%2 == 0 {
+		email := fmt.Sprintf("guest-%d@example.com", l.made)
+		return write{"/invitations", email, fmt.Sprintf(`{"email":%q}`, email)}
+	}
+	public, _, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Error(err)
+	}
+	key, err := ssh.NewPublicKey(public)
+	if err != nil {
+		t.Error(err)
+	}
+	name, line := fmt.Sprint("key-", l.made), strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
+	return write{"/user/keys", name, fmt.Sprintf(`{"name":%q,"key":%q}`, name, line)}
+}
+
+// refusedError is an answer that should have been another one.
+type refusedError struct{ error }
+
+// ask returns nil if the write was acknowledged, and a refusedError for any
+// other answer.
+func (l *load) ask(w write) error {
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, l.api+w.path, strings.NewReader(w.body))
+	if err != nil {
+		return refusedError{err}
+	}
+	req.Header.Set("Authorization", "Bearer "+l.token)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Idempotency-Key", w.subject)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var said bytes.Buffer
+	if _, err := said.ReadFrom(resp.Body); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
+		return refusedError{fmt.Errorf("%s: got %s: %s", w.subject, resp.Status, said.String())}
+	}
+	return nil
+}
+
+// repeat asks again for what was not answered.
+func (l *load) repeat(t *testing.T) {
+	t.Helper()
+	for _, w := range l.unanswered {
+		if err := l.ask(w); err != nil {
+			t.Error(err)
+		}
+	}
+	l.done, l.unanswered = append(l.done, l.unanswered...), nil
+}
+
+func (l *load) acknowledged() []write {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.done)
+}
+
+// verify compares what was acknowledged with what is there.
+func (l *load) verify(t *testing.T, database string) {
+	t.Helper()
+	var wantKeys, wantEmails []string
+	for _, w := range l.done {
+		if strings.Contains(w.subject, "@") {
+			wantEmails = append(wantEmails, w.subject)
+		} else {
+			wantKeys = append(wantKeys, w.subject)
+		}
+	}
+	keys, emails := l.list(t)
+	slices.Sort(wantKeys)
+	slices.Sort(wantEmails)
+	if diff := cmp.Diff(wantKeys, keys); diff != "" {
+		t.Errorf("keys acknowledged, and there:\n%s", diff)
+	}
+	if diff := cmp.Diff(wantEmails, emails); diff != "" {
+		t.Errorf("invitations acknowledged, and there:\n%s", diff)
+	}
+	audited(t, database, keys, emails)
+}
+
+// list returns the names of the keys and the addresses of the invitations that
+// the API has, sorted.
+func (l *load) list(t *testing.T) (keys, emails []string) {
+	t.Helper()
+	for _, path := range []string{"/user/keys", "/invitations"} {
+		q := question{method: http.MethodGet, url: l.api + path, header: http.Header{}, status: http.StatusOK, count: -1}
+		q.authorize(l.token)
+		got, err := q.ask()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var list []struct{ Name, Email string }
+		if err := json.Unmarshal(got.body, &list); err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range list {
+			if item.Email != "" {
+				emails = append(emails, item.Email)
+			} else {
+				keys = append(keys, item.Name)
+			}
+		}
+	}
+	slices.Sort(keys)
+	slices.Sort(emails)
+	return keys, emails
+}
+
+// audited proves that each of these, and nothing else, is in the audit once.
+func audited(t *testing.T, database string, keys, emails []string) {
+	t.Helper()
+	store, err := sqlite.OpenPlane(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	var inAudit struct{ keys, emails []string }
+	err = store.Read(t.Context(), func(tx cloud.Reader) error {
+		organization, err := tx.FirstOrganization()
+		if err != nil {
+			return err
+		}
+		for _, of := range []cloud.ID{"", organization.ID} {
+			entries, err := tx.AuditEntries(of, cloud.Page{})
+			if err != nil {
+				return err
+			}
+			for _, e := range entries {
+				switch e.Action {
+				case "key.register":
+					inAudit.keys = append(inAudit.keys, e.Target)
+				case "invitation.create":
+					var after struct{ Email string }
+					if err := json.Unmarshal([]byte(e.After), &after); err != nil {
+						return err
+					}
+					inAudit.emails = append(inAudit.emails, after.Email)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(inAudit.keys)
+	slices.Sort(inAudit.emails)
+	if diff := cmp.Diff(keys, inAudit.keys); diff != "" {
+		t.Errorf("keys that are there, and in the audit:\n%s", diff)
+	}
+	if diff := cmp.Diff(emails, inAudit.emails); diff != "" {
+		t.Errorf("invitations that are there, and in the audit:\n%s", diff)
+	}
+}
