@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,31 +24,62 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+	"github.com/penstock-cloud/penstock/test/soak"
 )
 
-// TestCrash kills everything, again and again, at any moment, while clients
+// TestSoakCrash kills everything, again and again, at any moment, while clients
 // register keys and invite people. What was acknowledged is there afterwards;
 // what was not answered is asked again under its Idempotency-Key, and has been
 // done once in the end.
-func TestCrash(t *testing.T) {
+func TestSoakCrash(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64()
-	t.Logf("the seed of the moments is %d", seed)
-	moments := rand.New(rand.NewPCG(seed, 0))
 	in := install(t)
 	up := in.start(t)
 	l := &load{api: in.api, token: in.token(t)}
-	for range 5 {
-		ended := l.begin(t, 1+moments.IntN(120))
+	kills := 0
+	for _, random := range soak.Rounds(t, 5) {
+		ended := l.begin(t, 1+random.IntN(120))
+		moment(random, 10*time.Millisecond) // somewhere in the next writes
 		up.kill()
 		ended()
+		kills++
+		if random.IntN(3) == 0 { // and once more, in the midst of recovery
+			up = in.launch(t)
+			moment(random, 200*time.Millisecond)
+			up.kill()
+			kills++
+		}
 		up = in.start(t)
 		if token := in.token(t); token != l.token {
 			t.Error("the admin's token was replaced by a restart")
 		}
 		l.repeat(t)
+		l.verify(t, in.database("plane.db"))
+		for _, name := range []string{"plane.db", "region.db"} {
+			intact(t, in.database(name))
+		}
 	}
-	l.verify(t, filepath.Join(in.dir, "data", "plane.db"))
+	t.Logf("killed %d times, with %d writes acknowledged", kills, len(l.done))
+}
+
+// moment is one at random: the one time that a test waits for.
+func moment(random *rand.Rand, within time.Duration) {
+	<-time.After(time.Duration(random.Int64N(int64(within))))
+}
+
+// intact proves that SQLite finds nothing wrong with a database, while it is in
+// use.
+func intact(t *testing.T, file string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro&_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var says string
+	if err := db.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&says); err != nil || says != "ok" {
+		t.Errorf("%s: the integrity check says %q, %v", file, says, err)
+	}
 }
 
 // TestBackupUnderLoad makes a copy while clients write, and serves it: it has
@@ -104,6 +136,19 @@ func install(t *testing.T) installation {
 	in.listen, in.api = listen[0], "http://"+listen[0]+"/api/v1alpha1"
 	in.args = []string{"up", "--data-dir", "data", "--listen", listen[0], "--region-listen", listen[1], "--ops-listen", ""}
 	return in
+}
+
+func (in installation) database(name string) string { return filepath.Join(in.dir, "data", name) }
+
+// launch does not wait until it serves. The process does not outlive the test.
+func (in installation) launch(t *testing.T) *process {
+	t.Helper()
+	p, err := launch(in.dir, "up", in.env, in.args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.kill)
+	return p
 }
 
 // start returns when the API is served. The process does not outlive the test.
