@@ -33,7 +33,8 @@ type adminCommand struct {
 	Keys struct {
 		Rotate keysRotateCommand `cmd:"" help:"Sign with a new key; tokens given out live on."`
 	} `cmd:"" help:"The keys that sign tokens."`
-	Backup backupCommand `cmd:"" help:"Copy the plane's database to a new file, also while it runs."`
+	Backup  backupCommand  `cmd:"" help:"Copy the plane's database to a new file, also while it runs."`
+	Restore restoreCommand `cmd:"" help:"Put a backup in the place of the plane's database, which is kept aside."`
 }
 
 // operate opens the database for one command.
@@ -47,17 +48,21 @@ func (a *adminCommand) operate(ctx context.Context, fn func(operator) error) err
 		return err
 	}
 	defer store.Close() // what was acknowledged is durable already
-	use := control.New(store, time.Now, newID, cloud.DefaultHealthPolicy)
-	return fn(operator{
-		Operator: use.As(cloud.Actor{Kind: cloud.ActorOperator, ID: loginName()}),
-		issuer:   issuer.New(store, time.Now, newID),
-	})
+	return fn(newOperator(store))
 }
 
 // operator is what the commands work with.
 type operator struct {
 	control.Operator
 	issuer *issuer.Issuer
+}
+
+func newOperator(store *sqlite.Plane) operator {
+	use := control.New(store, time.Now, newID, cloud.DefaultHealthPolicy)
+	return operator{
+		Operator: use.As(cloud.Actor{Kind: cloud.ActorOperator, ID: loginName()}),
+		issuer:   issuer.New(store, time.Now, newID),
+	}
 }
 
 func newID() cloud.ID { return cloud.ID(uuid.Must(uuid.NewV7()).String()) }

@@ -34,6 +34,7 @@ const (
 type schema[Q any] struct {
 	name          string // for messages
 	applicationID int32  // in the file's header, so that no file is taken for another
+	remedy        string // what to do with a damaged one
 	migrations    fs.FS
 	prepare       func(context.Context, *sql.DB) (Q, error)
 	begin         func(context.Context, Q) error // puts in what each database has from the start
@@ -93,8 +94,14 @@ func (d *database[Q]) open(ctx context.Context, create bool) (*connections[Q], e
 		}
 	}
 	c := &connections[Q]{}
+	if err := checkLog(d.path + "-wal"); err != nil {
+		err, _ = d.advise(err)
+		return nil, fmt.Errorf("open the %s database %s: %w", d.schema.name, d.path, err)
+	}
 	if err := d.connect(ctx, c, create); err != nil {
-		return nil, fmt.Errorf("open the %s database %s: %w", d.schema.name, d.path, errors.Join(err, c.close()))
+		_ = c.close() // it was never used
+		err, _ = d.advise(err)
+		return nil, fmt.Errorf("open the %s database %s: %w", d.schema.name, d.path, err)
 	}
 	return c, nil
 }
@@ -126,7 +133,7 @@ func (d *database[Q]) connect(ctx context.Context, c *connections[Q], create boo
 		return err
 	}
 	if fresh && !create {
-		return errors.New("this is an empty file in the place of a database")
+		return errEmpty
 	}
 	if c.write, err = connect(d.path, 1, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 		"journal_size_limit(67108864)", "cache_size(-16384)"); err != nil {
@@ -157,6 +164,8 @@ func (d *database[Q]) connect(ctx context.Context, c *connections[Q], create boo
 	}
 	return transact(ctx, c.write, c.writing, func(q Q) error { return d.schema.begin(ctx, q) })
 }
+
+var errEmpty = errors.New("this is an empty file in the place of a database")
 
 // connect makes a pool of connections. They open a file that exists, and never
 // make one: an empty database in the place of one that is away would be worse
@@ -307,6 +316,12 @@ func transact[Q queries[Q]](ctx context.Context, db *sql.DB, q Q, fn func(Q) err
 // explain translates an error of a use of c.
 func (d *database[Q]) explain(c *connections[Q], err error) error {
 	err = translate(err)
+	if advised, ok := d.advise(err); ok {
+		err = fmt.Errorf("the %s database %s: %w", d.schema.name, d.path, advised)
+		if !isDamage(err) { // which does not pass
+			err = cloud.Unavailable(err)
+		}
+	}
 	if err != nil && cloud.CodeOf(err) == "" && d.current.Load() != c {
 		return cloud.Unavailable(err) // closed under the hands of this use
 	}
@@ -350,12 +365,19 @@ func (d *database[Q]) backup(ctx context.Context, file string) error {
 // copyTo fills an empty file, which so keeps its mode. A connection of its own
 // is for that, since those that only read may not and the one that writes is
 // wanted.
+//
+// It is also when the whole file is checked. At every start that would take
+// longer than a start may, and at none of them the damage would come to light
+// when the last good backup is gone.
 func (d *database[Q]) copyTo(ctx context.Context, file string) error {
 	db, err := connect(d.path, 1)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
+	if err := check(ctx, db, "quick_check"); err != nil {
+		return err
+	}
 	_, err = db.ExecContext(ctx, "VACUUM INTO ?", file)
 	return err
 }

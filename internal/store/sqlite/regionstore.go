@@ -29,6 +29,7 @@ func OpenRegion(ctx context.Context, path string, newIncarnation func() cloud.ID
 	db, err := openDatabase(ctx, path, schema[*regiondb.Queries]{
 		name:          "region",
 		applicationID: 0x50534b52, // "PSKR"
+		remedy:        "move it away, and the region makes a new one of what its engine reports",
 		migrations:    migrations.Region(),
 		prepare: func(ctx context.Context, db *sql.DB) (*regiondb.Queries, error) {
 			return regiondb.Prepare(ctx, db)

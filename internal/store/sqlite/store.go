@@ -32,23 +32,26 @@ type writer struct{ reader }
 // alone, if there is none; the directory must exist. It fails, with a message
 // for the operator, on a file that is something else or of a newer release.
 func OpenPlane(ctx context.Context, path string) (*Plane, error) {
-	db, err := openDatabase(ctx, path, schema[*planedb.Queries]{
-		name:          "plane",
-		applicationID: 0x50534b50, // "PSKP"
-		migrations:    migrations.Plane(),
-		prepare: func(ctx context.Context, db *sql.DB) (*planedb.Queries, error) {
-			return planedb.Prepare(ctx, db)
-		},
-		begin: func(ctx context.Context, q *planedb.Queries) error {
-			var key [32]byte
-			_, _ = rand.Read(key[:]) // never fails
-			return q.CreatePlane(ctx, hex.EncodeToString(key[:]))
-		},
-	})
+	db, err := openDatabase(ctx, path, planeSchema)
 	if err != nil {
 		return nil, err
 	}
 	return &Plane{db, newStandingCache()}, nil
+}
+
+var planeSchema = schema[*planedb.Queries]{
+	name:          "plane",
+	applicationID: 0x50534b50, // "PSKP"
+	remedy:        "restore a backup with: penstock admin restore FILE",
+	migrations:    migrations.Plane(),
+	prepare: func(ctx context.Context, db *sql.DB) (*planedb.Queries, error) {
+		return planedb.Prepare(ctx, db)
+	},
+	begin: func(ctx context.Context, q *planedb.Queries) error {
+		var key [32]byte
+		_, _ = rand.Read(key[:]) // never fails
+		return q.CreatePlane(ctx, hex.EncodeToString(key[:]))
+	},
 }
 
 // Read implements cloud.Store. fn must not call the store itself, since all its
