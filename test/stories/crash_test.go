@@ -58,6 +58,7 @@ func TestSoakCrash(t *testing.T) {
 		for _, name := range []string{"plane.db", "region.db"} {
 			intact(t, in.database(name))
 		}
+		consistent(t, in.database("plane.db"))
 	}
 	t.Logf("killed %d times, with %d writes acknowledged", kills, len(l.done))
 }
@@ -82,26 +83,30 @@ func intact(t *testing.T, file string) {
 	}
 }
 
-// TestBackupUnderLoad makes a copy while clients write, and serves it: it has
-// all that was acknowledged before, and of the rest each change with its entry
-// in the audit.
+// TestBackupUnderLoad makes a copy while clients write and a lively region
+// reports, and restores it elsewhere: it has all that was acknowledged before,
+// of the rest each change with its entry in the audit, and of the region's what
+// its link says.
 func TestBackupUnderLoad(t *testing.T) {
 	t.Parallel()
-	in := install(t)
+	in := install(t, "--fleet", "2000")
 	up := in.start(t)
 	l := &load{api: in.api, token: in.token(t)}
+	fleet := question{method: http.MethodGet, url: in.api + "/instances", header: http.Header{}, status: http.StatusOK, count: 2000}
+	fleet.authorize(l.token)
+	if err := wait(func() error { _, err := fleet.ask(); return err }); err != nil {
+		t.Fatal(err)
+	}
 	ended := l.begin(t, 100)
 	before := l.acknowledged()
-	copied := filepath.Join(in.dir, "copy.db")
-	backup := exec.CommandContext(t.Context(), binary, "admin", "--data-dir", "data", "backup", copied)
-	backup.Dir, backup.Env = in.dir, in.env
-	if out, err := backup.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	in.admin(t, "--data-dir", "data", "backup", "copy.db")
 	up.kill()
 	ended()
 
-	plane, err := serve(in.dir, "copy", in.env, []string{"serve", "plane", "--database", copied, "--listen", in.listen, "--ops-listen", ""})
+	in.admin(t, "--data-dir", "restored", "restore", "copy.db")
+	restored := filepath.Join(in.dir, "restored", "plane.db")
+	consistent(t, restored)
+	plane, err := serve(in.dir, "restored", in.env, []string{"serve", "plane", "--data-dir", "restored", "--listen", in.listen, "--ops-listen", ""})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +117,51 @@ func TestBackupUnderLoad(t *testing.T) {
 			t.Errorf("%s was acknowledged before the backup, and is not in it", w.subject)
 		}
 	}
-	audited(t, copied, keys, emails)
+	audited(t, restored, keys, emails)
+	intact(t, restored)
+}
+
+// consistent proves that the plane's copy of the region is one that the region
+// had: that its digest is the one which the link says it has.
+func consistent(t *testing.T, database string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+database+"?mode=ro&_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	var count int64
+	var sum, snapshot string
+	if err := tx.QueryRow("SELECT digest_count, digest_sum, snapshot_id FROM links").Scan(&count, &sum, &snapshot); err != nil {
+		t.Fatal(err)
+	}
+	if snapshot != "" {
+		return // whose digest is compared when it is complete
+	}
+	rows, err := tx.Query("SELECT kind, id, rev, body FROM objects")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var got cloud.Digest
+	for rows.Next() {
+		var o cloud.Object
+		if err := rows.Scan(&o.Kind, &o.ID, &o.Rev, &o.Body); err != nil {
+			t.Fatal(err)
+		}
+		got.Add(o)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if got.Count != count || got.Hex() != sum {
+		t.Errorf("the copy has %d objects of digest %s; its link says %d of %s", got.Count, got.Hex(), count, sum)
+	}
 }
 
 // installation is a `penstock up` in a folder, always at the same addresses.
@@ -121,7 +170,7 @@ type installation struct {
 	env, args        []string
 }
 
-func install(t *testing.T) installation {
+func install(t *testing.T, args ...string) installation {
 	t.Helper()
 	in := installation{dir: t.TempDir()}
 	in.env = []string{"HOME=" + in.dir}
@@ -135,7 +184,18 @@ func install(t *testing.T) installation {
 	}
 	in.listen, in.api = listen[0], "http://"+listen[0]+"/api/v1alpha1"
 	in.args = []string{"up", "--data-dir", "data", "--listen", listen[0], "--region-listen", listen[1], "--ops-listen", ""}
+	in.args = append(in.args, args...)
 	return in
+}
+
+// admin runs a command of the operator's to its end, in the folder.
+func (in installation) admin(t *testing.T, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), binary, append([]string{"admin"}, args...)...)
+	cmd.Dir, cmd.Env = in.dir, in.env
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 }
 
 func (in installation) database(name string) string { return filepath.Join(in.dir, "data", name) }
