@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
 )
 
 // What the command returns to the shell.
@@ -113,7 +115,7 @@ func printHelp(options kong.HelpOptions, parsed *kong.Context) error {
 }
 
 func fail(std streams, code int, err error) int {
-	fmt.Fprintf(std.err, "penstock: %v\n", err)
+	fmt.Fprintf(std.err, "penstock: %v\n", cloud.Explain(err))
 	return code
 }
 

@@ -188,14 +188,17 @@ func install(t *testing.T, args ...string) installation {
 	return in
 }
 
-// admin runs a command of the operator's to its end, in the folder.
-func (in installation) admin(t *testing.T, args ...string) {
+// admin runs a command of the operator's to its end, in the folder, and returns
+// what it printed.
+func (in installation) admin(t *testing.T, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), binary, append([]string{"admin"}, args...)...)
 	cmd.Dir, cmd.Env = in.dir, in.env
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("admin %s: %v\n%s", args, err, out)
 	}
+	return string(out)
 }
 
 func (in installation) database(name string) string { return filepath.Join(in.dir, "data", name) }
