@@ -13,6 +13,8 @@ SHELL := /bin/bash
 SEED ?= ../shared/contract/management.seed.yaml
 # How long every fuzz target runs in `make fuzz`.
 FUZZTIME ?= 1m
+# How long every soak test runs in `make soak`: a span, or rounds as in 200x.
+DURATION ?= 10m
 # What `make test` tests, and what is added to its command line.
 PACKAGES ?= ./...
 TESTFLAGS ?=
@@ -140,6 +142,11 @@ build: ## Compile bin/penstock
 .PHONY: bench
 bench: ## Measure the API against a bare handler
 	go run ./test/bench
+
+# They run side by side, since they wait more than they work; -v tells the seeds.
+.PHONY: soak
+soak: ## Run crashes and the like for DURATION (default 10m)
+	PENSTOCK_TEST_SOAK=$(DURATION) go test -count=1 -p 8 -timeout 0 -v -run '^TestSoak' $(PACKAGES)
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz target for FUZZTIME (default 1m)

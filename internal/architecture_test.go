@@ -30,7 +30,7 @@ type importRule struct {
 }
 
 // storesSitOn is what a store may know of.
-var storesSitOn = []string{"internal/cloud", "internal/store/migrations", "internal/store/rows"}
+var storesSitOn = []string{"internal/cloud", "internal/store/migrations", "internal/store/planedb", "internal/store/rows"}
 
 var importRules = []importRule{
 	{

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os/user"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/auth/issuer"
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/control"
-	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+	"github.com/penstock-cloud/penstock/internal/observe"
 )
 
 // adminCommand is the operator's commands. They work on the plane's database
@@ -18,7 +19,7 @@ import (
 // audited as the operator's.
 type adminCommand struct {
 	DataDir  string `type:"path" default:"${data_dir}" placeholder:"DIR" help:"The folder of the installation (default: ${default})."`
-	Database string `placeholder:"FILE" help:"The plane's database, instead of the one in the folder."`
+	Database string `placeholder:"DB" help:"The plane's database, instead of the one in the folder: a file, or postgres://…"`
 
 	Org struct {
 		Create orgCreateCommand `cmd:"" help:"Make an organization."`
@@ -33,31 +34,39 @@ type adminCommand struct {
 	Keys struct {
 		Rotate keysRotateCommand `cmd:"" help:"Sign with a new key; tokens given out live on."`
 	} `cmd:"" help:"The keys that sign tokens."`
-	Backup backupCommand `cmd:"" help:"Copy the plane's database to a new file, also while it runs."`
+	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date, before the planes of a new release start."`
+	Backup  backupCommand  `cmd:"" help:"Copy the plane's database to a new file, also while it runs."`
+	Restore restoreCommand `cmd:"" help:"Put a backup in the place of the plane's database, which is kept aside."`
 }
 
 // operate opens the database for one command.
-func (a *adminCommand) operate(ctx context.Context, fn func(operator) error) error {
-	file, err := existingDatabase(dataDir(a.DataDir), a.Database)
+func (a *adminCommand) operate(ctx context.Context, std streams, fn func(operator) error) error {
+	found, err := existingDatabase(dataDir(a.DataDir), a.Database)
 	if err != nil {
 		return err
 	}
-	store, err := sqlite.OpenPlane(ctx, file)
+	log, flush := observe.NewLogger(std.err, slog.LevelWarn)
+	defer flush()
+	store, err := found.openPlane(ctx, log)
 	if err != nil {
 		return err
 	}
 	defer store.Close() // what was acknowledged is durable already
-	use := control.New(store, time.Now, newID, cloud.DefaultHealthPolicy)
-	return fn(operator{
-		Operator: use.As(cloud.Actor{Kind: cloud.ActorOperator, ID: loginName()}),
-		issuer:   issuer.New(store, time.Now, newID),
-	})
+	return fn(newOperator(store))
 }
 
 // operator is what the commands work with.
 type operator struct {
 	control.Operator
 	issuer *issuer.Issuer
+}
+
+func newOperator(store cloud.Store) operator {
+	use := control.New(store, time.Now, newID, cloud.DefaultHealthPolicy)
+	return operator{
+		Operator: use.As(cloud.Actor{Kind: cloud.ActorOperator, ID: loginName()}),
+		issuer:   issuer.New(store, time.Now, newID),
+	}
 }
 
 func newID() cloud.ID { return cloud.ID(uuid.Must(uuid.NewV7()).String()) }

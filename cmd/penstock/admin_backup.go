@@ -13,7 +13,7 @@ type backupCommand struct {
 // Run copies the database. The copy holds the signing keys: it is as secret as
 // the original.
 func (c *backupCommand) Run(ctx context.Context, std streams, admin *adminCommand) error {
-	return admin.operate(ctx, func(o operator) error {
+	return admin.operate(ctx, std, func(o operator) error {
 		if err := o.Backup(ctx, c.File); err != nil {
 			return err
 		}

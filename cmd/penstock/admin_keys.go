@@ -12,7 +12,7 @@ type keysRotateCommand struct{}
 
 // Run makes a new signing key; running planes use it within seconds.
 func (c *keysRotateCommand) Run(ctx context.Context, std streams, admin *adminCommand) error {
-	return admin.operate(ctx, func(o operator) error {
+	return admin.operate(ctx, std, func(o operator) error {
 		done, err := o.issuer.Rotate(ctx, func(tx cloud.Writer, r issuer.Rotation) error {
 			return o.Audited("keys.rotate", r.Created)(tx)
 		})

@@ -12,7 +12,7 @@ type orgCreateCommand struct {
 
 // Run makes the organization and prints its id, alone, on standard output.
 func (c *orgCreateCommand) Run(ctx context.Context, std streams, admin *adminCommand) error {
-	return admin.operate(ctx, func(o operator) error {
+	return admin.operate(ctx, std, func(o operator) error {
 		created, err := o.CreateOrganization(ctx, c.Name, c.DisplayName)
 		if err != nil {
 			return err

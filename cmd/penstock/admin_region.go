@@ -17,7 +17,7 @@ type regionCreateCommand struct {
 
 // Run makes the region and prints its credential, alone, on standard output.
 func (c *regionCreateCommand) Run(ctx context.Context, std streams, admin *adminCommand) error {
-	return admin.operate(ctx, func(o operator) error {
+	return admin.operate(ctx, std, func(o operator) error {
 		credential, err := o.CreateRegion(ctx, c.Name, c.URL)
 		if err != nil {
 			return err
@@ -32,7 +32,7 @@ type regionListCommand struct{}
 
 // Run prints a line for each region, as the database knows it.
 func (c *regionListCommand) Run(ctx context.Context, std streams, admin *adminCommand) error {
-	return admin.operate(ctx, func(o operator) error {
+	return admin.operate(ctx, std, func(o operator) error {
 		statuses, err := o.RegionStatuses(ctx)
 		if err != nil {
 			return err

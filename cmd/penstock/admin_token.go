@@ -18,7 +18,7 @@ type tokenCreateCommand struct {
 
 // Run prints one JWT, alone, on standard output.
 func (c *tokenCreateCommand) Run(ctx context.Context, std streams, admin *adminCommand) error {
-	return admin.operate(ctx, func(o operator) error {
+	return admin.operate(ctx, std, func(o operator) error {
 		claims := issuer.Claims{TTL: c.TTL}
 		if err := claims.CheckTTL(); err != nil {
 			return fmt.Errorf("--ttl: %w", err)

@@ -41,32 +41,6 @@ func defaultDataDir() string {
 	return filepath.Join(home, ".local", "share", "penstock")
 }
 
-// databaseFile is the file that a --database flag names. Only SQLite is there
-// yet, and a URL of another kind must not become the name of a file.
-func databaseFile(database string) (string, error) {
-	file, isSQLite := strings.CutPrefix(database, "sqlite:")
-	if scheme, _, ok := strings.Cut(database, "://"); ok && !isSQLite {
-		return "", fmt.Errorf("--database: %s databases are not supported by this release; give a file, or sqlite:FILE", scheme)
-	}
-	return filepath.Abs(strings.TrimPrefix(file, "//"))
-}
-
-// existingDatabase is where an operator's command finds the plane's database.
-// It never makes one: a misspelt path would look like an empty cloud.
-func existingDatabase(dir dataDir, database string) (string, error) {
-	file, err := dir.planeDatabase(), dir.check()
-	if database != "" {
-		file, err = databaseFile(database)
-	}
-	if err != nil {
-		return "", err
-	}
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("there is no database at %s; name one with --data-dir or --database, or start the plane once", file)
-	}
-	return file, nil
-}
-
 // writeSecret replaces a file in one step, readable by its owner alone.
 func writeSecret(file, text string) error {
 	temporary, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*") // mode 0600
@@ -91,21 +65,6 @@ func readSecret(file string) (string, error) {
 		return "", nil
 	}
 	return strings.TrimSpace(string(text)), err
-}
-
-// holdDatabase finds the database of a server, in the folder or where the flag
-// --database says, and holds it for this process until release is called.
-func holdDatabase(dir dataDir, database string, within func(dataDir) string) (file string, release func(), err error) {
-	if database == "" {
-		file = within(dir)
-		release, err = holdFolder(dir, file)
-		return file, release, err
-	}
-	if file, err = databaseFile(database); err != nil {
-		return "", nil, err
-	}
-	release, err = hold("", file)
-	return file, release, err
 }
 
 // holdFolder holds a folder and databases in it.

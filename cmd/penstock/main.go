@@ -14,6 +14,9 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/federation"
 )
 
 // What the command returns to the shell.
@@ -21,6 +24,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitUsage   = 2
+	exitFenced  = 3 // started again, it would only fence the other daemon in turn
 )
 
 func main() {
@@ -84,10 +88,15 @@ func run(ctx context.Context, args, environ []string, std streams) (code int) {
 		return fail(std, exitUsage, err)
 	}
 	chosen.BindTo(ctx, (*context.Context)(nil))
-	if err := chosen.Run(std); err != nil && !errors.Is(err, context.Canceled) {
+	err = chosen.Run(std)
+	switch {
+	case err == nil || errors.Is(err, context.Canceled):
+		return exitOK
+	case errors.Is(err, federation.ErrFenced):
+		return fail(std, exitFenced, err)
+	default:
 		return fail(std, exitFailure, err)
 	}
-	return exitOK
 }
 
 // helpWidth is that of the narrowest terminal.
@@ -113,7 +122,7 @@ func printHelp(options kong.HelpOptions, parsed *kong.Context) error {
 }
 
 func fail(std streams, code int, err error) int {
-	fmt.Fprintf(std.err, "penstock: %v\n", err)
+	fmt.Fprintf(std.err, "penstock: %v\n", cloud.Explain(err))
 	return code
 }
 

@@ -18,12 +18,11 @@ import (
 	"github.com/penstock-cloud/penstock/internal/observe"
 	"github.com/penstock-cloud/penstock/internal/rest"
 	"github.com/penstock-cloud/penstock/internal/serving"
-	"github.com/penstock-cloud/penstock/internal/store/sqlite"
 )
 
 // planeConfig is what a plane is assembled from.
 type planeConfig struct {
-	database string // a SQLite file
+	database database
 	url      string // under which clients and regions reach it
 	policy   cloud.HealthPolicy
 	proxies  []netip.Prefix
@@ -33,7 +32,7 @@ type planeConfig struct {
 
 // plane is the global plane, put together but not listening.
 type plane struct {
-	store   *sqlite.Plane
+	store   cloud.Store
 	control *control.Control
 	issuer  *issuer.Issuer
 	handler http.Handler
@@ -42,7 +41,7 @@ type plane struct {
 
 // openPlane opens the database, notes the start, and puts the parts together.
 func openPlane(ctx context.Context, c planeConfig) (*plane, error) {
-	store, err := sqlite.OpenPlane(ctx, c.database)
+	store, err := c.database.openPlane(ctx, c.log)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ import (
 func TestAPIAnswersForAllBelowIt(t *testing.T) {
 	t.Parallel()
 	p, err := openPlane(t.Context(), planeConfig{
-		database: filepath.Join(t.TempDir(), "plane.db"), url: "http://plane.example.com", policy: cloud.DefaultHealthPolicy,
+		database: database(filepath.Join(t.TempDir(), "plane.db")), url: "http://plane.example.com", policy: cloud.DefaultHealthPolicy,
 		log: slog.New(slog.DiscardHandler), metrics: observe.NewMetrics("test"),
 	})
 	if err != nil {

@@ -18,13 +18,12 @@ import (
 	"github.com/penstock-cloud/penstock/internal/infrastructureapi"
 	"github.com/penstock-cloud/penstock/internal/observe"
 	"github.com/penstock-cloud/penstock/internal/region"
-	"github.com/penstock-cloud/penstock/internal/store/sqlite"
 )
 
 // siteConfig is what a region's process is assembled from.
 type siteConfig struct {
 	name          string
-	database      string // a SQLite file
+	database      database
 	plane         string // its URL
 	credential    cloud.Secret
 	plaintext     bool // whether the plane may be at http:// beyond loopback
@@ -36,7 +35,7 @@ type siteConfig struct {
 
 // site is a region, put together but not running.
 type site struct {
-	store    *sqlite.Region
+	store    cloud.RegionStore
 	region   *region.Region
 	engine   engine.Engine
 	reporter *federation.Reporter
@@ -52,7 +51,7 @@ func openSite(ctx context.Context, c siteConfig) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := sqlite.OpenRegion(ctx, c.database, newID)
+	store, err := c.database.openRegion(ctx, c.log)
 	if err != nil {
 		return nil, err
 	}

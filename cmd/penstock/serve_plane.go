@@ -12,7 +12,7 @@ import (
 
 type servePlaneCommand struct {
 	DataDir   string `type:"path" default:"${data_dir}" placeholder:"DIR" help:"Holds the database; one process at a time holds it (default: ${default})."`
-	Database  string `placeholder:"FILE" help:"The database, instead of the one in the folder."`
+	Database  string `placeholder:"DB" help:"The database, instead of the one in the folder: a file, or postgres://…"`
 	Listen    string `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where to listen (default: ${default})."`
 	PublicURL string `name:"public-url" placeholder:"URL" help:"Under which clients and regions reach the plane; tokens name it as their issuer (default: where it listens)."`
 	serverFlags
@@ -30,7 +30,7 @@ func (c *servePlaneCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	file, release, err := holdDatabase(dataDir(c.DataDir), c.Database, dataDir.planeDatabase)
+	held, release, err := holdDatabase(dataDir(c.DataDir), c.Database, dataDir.planeDatabase)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (c *servePlaneCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	plane, err := openPlane(ctx, planeConfig{
-		database: file, url: reached, policy: policy, proxies: proxies, log: proc.log, metrics: proc.metrics,
+		database: held, url: reached, policy: policy, proxies: proxies, log: proc.log, metrics: proc.metrics,
 	})
 	if err != nil {
 		return err
@@ -60,7 +60,7 @@ func (c *servePlaneCommand) Run(ctx context.Context, std streams) error {
 	group.Go(func() error { return proc.serveOps(ctx) })
 	group.Go(func() error { return at.Serve(ctx, plane.handler) })
 	group.Go(func() error { return plane.stayAlive(ctx) })
-	fmt.Fprintf(std.out, "The plane serves %s/api/v1alpha1 from %s; metrics: %s\n", reached, file, proc.opsURL())
+	fmt.Fprintf(std.out, "The plane serves %s/api/v1alpha1 from %s; metrics: %s\n", reached, held, proc.opsURL())
 	return group.Wait()
 }
 

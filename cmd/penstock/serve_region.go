@@ -16,7 +16,7 @@ type serveRegionCommand struct {
 	CredentialFile string   `required:"" type:"path" placeholder:"FILE" help:"Holds what 'penstock admin region create' printed."`
 	PlanePlaintext bool     `help:"Report to a plane at http:// beyond this machine; the credential then travels in the clear."`
 	DataDir        string   `type:"path" placeholder:"DIR" help:"Holds the database; one process at a time holds it (default: ${data_dir}/regions/NAME)."`
-	Database       string   `placeholder:"FILE" help:"The database, instead of the one in the folder."`
+	Database       string   `placeholder:"DB" help:"The database, instead of the one in the folder: a file, or postgres://…"`
 	Listen         string   `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where to listen (default: ${default})."`
 	Organization   []string `required:"" placeholder:"ID" help:"Whose the simulated machines are; repeat it for several."`
 	Fleet          int      `default:"48" placeholder:"N" help:"How many simulated instances there are, 1 to 1000000 (default: ${default})."`
@@ -36,7 +36,7 @@ func (c *serveRegionCommand) Run(ctx context.Context, std streams) error {
 	if c.DataDir == "" {
 		c.DataDir = filepath.Join(defaultDataDir(), "regions", c.Name)
 	}
-	file, release, err := holdDatabase(dataDir(c.DataDir), c.Database, dataDir.regionDatabase)
+	held, release, err := holdDatabase(dataDir(c.DataDir), c.Database, dataDir.regionDatabase)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (c *serveRegionCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	config.database, config.log, config.metrics = file, proc.log, proc.metrics
+	config.database, config.log, config.metrics = held, proc.log, proc.metrics
 	site, err := openSite(ctx, config)
 	if err != nil {
 		return err

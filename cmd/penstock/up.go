@@ -61,7 +61,7 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 	}
 
 	plane, err := openPlane(ctx, planeConfig{
-		database: dir.planeDatabase(), url: planeAt.URL(), policy: policy, log: proc.log, metrics: proc.metrics,
+		database: database(dir.planeDatabase()), url: planeAt.URL(), policy: policy, log: proc.log, metrics: proc.metrics,
 	})
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	site, err := openSite(ctx, siteConfig{
-		name: localRegion, database: dir.regionDatabase(), plane: planeAt.URL(), credential: made.credential,
+		name: localRegion, database: database(dir.regionDatabase()), plane: planeAt.URL(), credential: made.credential,
 		organizations: []cloud.ID{made.organization.ID}, fleet: c.Fleet, log: proc.log, metrics: proc.metrics,
 	})
 	if err != nil {

@@ -35,6 +35,20 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap returns what lay behind the refusal, for the log; it may be nil.
 func (e *Error) Unwrap() error { return e.cause }
 
+// Explain returns the error as an operator gets to read it: with what lay behind
+// the refusal.
+func Explain(err error) error {
+	var e *Error
+	switch {
+	case !errors.As(err, &e) || e.cause == nil:
+		return err
+	case err == error(e): //nolint:errorlint // nothing is wrapped around it
+		return e.cause
+	default:
+		return fmt.Errorf("%w: %w", err, e.cause)
+	}
+}
+
 // CodeOf returns the code of the first domain error in err's chain, or "" if
 // there is none.
 func CodeOf(err error) Code {

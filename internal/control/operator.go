@@ -43,3 +43,8 @@ func (o Operator) Backup(ctx context.Context, file string) error {
 	}
 	return o.store.Write(ctx, o.Audited("database.backup", file))
 }
+
+// NoteRestore notes, in a restored database, which backup it comes from.
+func (o Operator) NoteRestore(ctx context.Context, file string) error {
+	return o.store.Write(ctx, o.Audited("database.restore", file))
+}

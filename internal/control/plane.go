@@ -21,7 +21,7 @@ func (c *Control) Start(ctx context.Context, issuer string) error {
 			return err
 		}
 		now := c.now()
-		if !plane.AliveAt.IsZero() {
+		if !plane.AliveAt.IsZero() && !c.othersRun(plane.AliveAt, now) {
 			// A clock that was set back must not make an outage that ends before it began.
 			outage := cloud.Outage{From: plane.AliveAt, To: now}
 			if now.Before(plane.AliveAt) {
@@ -39,6 +39,13 @@ func (c *Control) Start(ctx context.Context, issuer string) error {
 		}
 		return tx.TouchHealth()
 	})
+}
+
+// othersRun reports whether the plane ran on while this process did not, in
+// other processes: regions could report to those.
+func (c *Control) othersRun(alive, now time.Time) bool {
+	age := now.Sub(alive)
+	return c.store.Shared() && -cloud.ClockPlay <= age && age < 2*AliveInterval
 }
 
 // MarkAlive notes that the plane runs; call it every AliveInterval. A clock

@@ -1,6 +1,7 @@
 package federation_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -46,7 +47,8 @@ type world struct {
 	region  *region.Region
 	plane   *fakePlane
 	network *network
-	log     syncBuffer
+	log     bytes.Buffer
+	logger  *slog.Logger // writes to log, for daemons that run at once too
 	jitter  func() float64
 	ids     int
 
@@ -62,6 +64,7 @@ func inBubble(t *testing.T, story func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, dir: t.TempDir(), plane: newFakePlane(t), jitter: func() float64 { return 0.5 }, credential: cloud.NewSecret(credential)}
+		w.logger = slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		w.network = &network{}
 		w.network.serve(w.plane.handler())
 		w.open("region.db")
@@ -108,9 +111,8 @@ func (w *world) start() {
 	var err error
 	w.reporter, err = federation.NewReporter(federation.ReporterConfig{
 		Origin: w.region, Region: west, Plane: "https://plane.example.com", Credential: w.credential,
-		Log:       slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Transport: w.network,
-		Now:       time.Now, After: time.After, Jitter: w.jitter,
+		Log: w.logger, Transport: w.network,
+		Now: time.Now, After: time.After, Jitter: w.jitter,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
 )
 
 // NewLogger returns a logger of JSON lines, one per record, times in UTC, with
@@ -29,6 +31,9 @@ type handler struct {
 }
 
 func (h handler) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level >= slog.LevelWarn {
+		r = explained(r)
+	}
 	r.Time = r.Time.UTC()
 	if id := RequestID(ctx); id != "" {
 		r.AddAttrs(slog.String("request_id", id))
@@ -38,6 +43,19 @@ func (h handler) Handle(ctx context.Context, r slog.Record) error {
 		h.flush() // it may be the last that is heard of us
 	}
 	return err
+}
+
+// explained has what lies behind errors, which their callers do not get to read.
+func explained(r slog.Record) slog.Record {
+	with := slog.NewRecord(r.Time, r.Level, r.Message, r.PC)
+	r.Attrs(func(a slog.Attr) bool {
+		if err, ok := a.Value.Any().(error); ok {
+			a.Value = slog.AnyValue(cloud.Explain(err))
+		}
+		with.AddAttrs(a)
+		return true
+	})
+	return with
 }
 
 func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -476,6 +477,24 @@ func TestLogger(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What a caller does not get to read is in the log, however it is wrapped.
+func TestLogExplainsErrors(t *testing.T) {
+	t.Parallel()
+	refusal := cloud.Unavailable(errors.New("the disk is full"))
+	for name, err := range map[string]error{"alone": refusal, "wrapped": fmt.Errorf("write: %w", refusal)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			log, flush := observe.NewLogger(&out, slog.LevelInfo)
+			defer flush()
+			log.Warn("it failed", "error", err)
+			if !strings.Contains(out.String(), "the disk is full") {
+				t.Errorf("got %s", out.String())
+			}
+		})
 	}
 }
 

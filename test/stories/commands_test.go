@@ -142,8 +142,12 @@ func cmdInterrupt(ts *testscript.TestScript, negated bool, args []string) {
 func cmdCrash(ts *testscript.TestScript, _ bool, args []string) { storyOf(ts).take(ts, args).kill() }
 
 func cmdEnded(ts *testscript.TestScript, negated bool, args []string) {
-	code, err := storyOf(ts).take(ts, args).end()
+	need(ts, len(args) == 1 || len(args) == 2, "ended NAME [CODE]")
+	code, err := storyOf(ts).take(ts, args[:1]).end()
 	ts.Check(err)
+	if len(args) == 2 && args[1] != fmt.Sprint(code) {
+		ts.Fatalf("got exit code %d; want %s", code, args[1])
+	}
 	judge(ts, negated, code)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,53 +24,89 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+	"github.com/penstock-cloud/penstock/test/soak"
 )
 
-// TestCrash kills everything, again and again, at any moment, while clients
+// TestSoakCrash kills everything, again and again, at any moment, while clients
 // register keys and invite people. What was acknowledged is there afterwards;
 // what was not answered is asked again under its Idempotency-Key, and has been
 // done once in the end.
-func TestCrash(t *testing.T) {
+func TestSoakCrash(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64()
-	t.Logf("the seed of the moments is %d", seed)
-	moments := rand.New(rand.NewPCG(seed, 0))
 	in := install(t)
 	up := in.start(t)
 	l := &load{api: in.api, token: in.token(t)}
-	for range 5 {
-		ended := l.begin(t, 1+moments.IntN(120))
+	kills := 0
+	for _, random := range soak.Rounds(t, 5) {
+		ended := l.begin(t, 1+random.IntN(120))
+		moment(random, 10*time.Millisecond) // somewhere in the next writes
 		up.kill()
 		ended()
+		kills++
+		if random.IntN(3) == 0 { // and once more, in the midst of recovery
+			up = in.launch(t)
+			moment(random, 200*time.Millisecond)
+			up.kill()
+			kills++
+		}
 		up = in.start(t)
 		if token := in.token(t); token != l.token {
 			t.Error("the admin's token was replaced by a restart")
 		}
 		l.repeat(t)
+		l.verify(t, in.database("plane.db"))
+		for _, name := range []string{"plane.db", "region.db"} {
+			intact(t, in.database(name))
+		}
+		consistent(t, in.database("plane.db"))
 	}
-	l.verify(t, filepath.Join(in.dir, "data", "plane.db"))
+	t.Logf("killed %d times, with %d writes acknowledged", kills, len(l.done))
 }
 
-// TestBackupUnderLoad makes a copy while clients write, and serves it: it has
-// all that was acknowledged before, and of the rest each change with its entry
-// in the audit.
+// moment is one at random: the one time that a test waits for.
+func moment(random *rand.Rand, within time.Duration) {
+	<-time.After(time.Duration(random.Int64N(int64(within))))
+}
+
+// intact proves that SQLite finds nothing wrong with a database, while it is in
+// use.
+func intact(t *testing.T, file string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro&_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var says string
+	if err := db.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&says); err != nil || says != "ok" {
+		t.Errorf("%s: the integrity check says %q, %v", file, says, err)
+	}
+}
+
+// TestBackupUnderLoad makes a copy while clients write and a lively region
+// reports, and restores it elsewhere: it has all that was acknowledged before,
+// of the rest each change with its entry in the audit, and of the region's what
+// its link says.
 func TestBackupUnderLoad(t *testing.T) {
 	t.Parallel()
-	in := install(t)
+	in := install(t, "--fleet", "2000")
 	up := in.start(t)
 	l := &load{api: in.api, token: in.token(t)}
+	fleet := question{method: http.MethodGet, url: in.api + "/instances", header: http.Header{}, status: http.StatusOK, count: 2000}
+	fleet.authorize(l.token)
+	if err := wait(func() error { _, err := fleet.ask(); return err }); err != nil {
+		t.Fatal(err)
+	}
 	ended := l.begin(t, 100)
 	before := l.acknowledged()
-	copied := filepath.Join(in.dir, "copy.db")
-	backup := exec.CommandContext(t.Context(), binary, "admin", "--data-dir", "data", "backup", copied)
-	backup.Dir, backup.Env = in.dir, in.env
-	if out, err := backup.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	in.admin(t, "--data-dir", "data", "backup", "copy.db")
 	up.kill()
 	ended()
 
-	plane, err := serve(in.dir, "copy", in.env, []string{"serve", "plane", "--database", copied, "--listen", in.listen, "--ops-listen", ""})
+	in.admin(t, "--data-dir", "restored", "restore", "copy.db")
+	restored := filepath.Join(in.dir, "restored", "plane.db")
+	consistent(t, restored)
+	plane, err := serve(in.dir, "restored", in.env, []string{"serve", "plane", "--data-dir", "restored", "--listen", in.listen, "--ops-listen", ""})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +117,51 @@ func TestBackupUnderLoad(t *testing.T) {
 			t.Errorf("%s was acknowledged before the backup, and is not in it", w.subject)
 		}
 	}
-	audited(t, copied, keys, emails)
+	audited(t, restored, keys, emails)
+	intact(t, restored)
+}
+
+// consistent proves that the plane's copy of the region is one that the region
+// had: that its digest is the one which the link says it has.
+func consistent(t *testing.T, database string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+database+"?mode=ro&_pragma=busy_timeout(5000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	var count int64
+	var sum, snapshot string
+	if err := tx.QueryRow("SELECT digest_count, digest_sum, snapshot_id FROM links").Scan(&count, &sum, &snapshot); err != nil {
+		t.Fatal(err)
+	}
+	if snapshot != "" {
+		return // whose digest is compared when it is complete
+	}
+	rows, err := tx.Query("SELECT kind, id, rev, body FROM objects")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var got cloud.Digest
+	for rows.Next() {
+		var o cloud.Object
+		if err := rows.Scan(&o.Kind, &o.ID, &o.Rev, &o.Body); err != nil {
+			t.Fatal(err)
+		}
+		got.Add(o)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if got.Count != count || got.Hex() != sum {
+		t.Errorf("the copy has %d objects of digest %s; its link says %d of %s", got.Count, got.Hex(), count, sum)
+	}
 }
 
 // installation is a `penstock up` in a folder, always at the same addresses.
@@ -89,7 +170,7 @@ type installation struct {
 	env, args        []string
 }
 
-func install(t *testing.T) installation {
+func install(t *testing.T, args ...string) installation {
 	t.Helper()
 	in := installation{dir: t.TempDir()}
 	in.env = []string{"HOME=" + in.dir}
@@ -103,7 +184,34 @@ func install(t *testing.T) installation {
 	}
 	in.listen, in.api = listen[0], "http://"+listen[0]+"/api/v1alpha1"
 	in.args = []string{"up", "--data-dir", "data", "--listen", listen[0], "--region-listen", listen[1], "--ops-listen", ""}
+	in.args = append(in.args, args...)
 	return in
+}
+
+// admin runs a command of the operator's to its end, in the folder, and returns
+// what it printed.
+func (in installation) admin(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), binary, append([]string{"admin"}, args...)...)
+	cmd.Dir, cmd.Env = in.dir, in.env
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("admin %s: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+func (in installation) database(name string) string { return filepath.Join(in.dir, "data", name) }
+
+// launch does not wait until it serves. The process does not outlive the test.
+func (in installation) launch(t *testing.T) *process {
+	t.Helper()
+	p, err := launch(in.dir, "up", in.env, in.args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.kill)
+	return p
 }
 
 // start returns when the API is served. The process does not outlive the test.

@@ -11,7 +11,7 @@
 //	start NAME [NAME=VALUE…] ARG…          run a server; go on when it says that it serves
 //	interrupt NAME                         interrupt it, as Ctrl-C does, and wait for a clean end
 //	crash NAME                             kill it, as kill -9 does
-//	ended NAME                             wait until it ends by itself
+//	ended NAME [CODE]                      wait until it ends by itself, and tells the shell that
 //	logged NAME REGEXP                     wait until it logs a line like this
 //	http [FLAG…] METHOD URL STATUS         ask and check; see the flags in http_test.go
 //	take NAME FILE REGEXP                  set a variable to what the first group matches

@@ -27,7 +27,7 @@ const (
 	// startPatience is how long a server is waited for at a start, and startPause
 	// how long between two tries.
 	startPatience = 30 * time.Second
-	startPause    = time.Second
+	startPause    = 2 * time.Second
 )
 
 // schema says what a database is for, and what belongs in it.
@@ -56,7 +56,7 @@ func openDatabase(ctx context.Context, url string, s schema, log *slog.Logger) (
 	if err := d.begin(ctx, log); err != nil {
 		pool.Close()
 		c := config.ConnConfig
-		return nil, fmt.Errorf("open the %s database %s on %s as %s: %w", s.name, c.Database, c.Host, c.User, advise(err))
+		return nil, fmt.Errorf("open the %s database %s on %s as %s: %w", s.name, c.Database, c.Host, c.User, inOneLine{advise(err)})
 	}
 	return d, nil
 }
@@ -113,6 +113,7 @@ func (d *database) reach(ctx context.Context, log *slog.Logger) (*pgxpool.Conn, 
 		if err == nil || isFinal(err) {
 			return conn, err
 		}
+		err = inOneLine{err}
 		log.WarnContext(ctx, "the database cannot be reached; trying again for half a minute", "error", err)
 		select {
 		case <-ctx.Done():
@@ -121,6 +122,17 @@ func (d *database) reach(ctx context.Context, log *slog.Logger) (*pgxpool.Conn, 
 		}
 	}
 }
+
+// inOneLine is an error of pgx, which takes a line for each host that it tried.
+type inOneLine struct{ error }
+
+// Error implements error.
+func (e inOneLine) Error() string {
+	return strings.Join(strings.FieldsFunc(e.error.Error(), func(r rune) bool { return r == '\n' || r == '\t' }), "; ")
+}
+
+// Unwrap is for errors.As.
+func (e inOneLine) Unwrap() error { return e.error }
 
 // isFinal reports whether a server was reached, and its refusal will stay.
 func isFinal(err error) bool {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -35,4 +36,32 @@ func translate(err error) error {
 		return cloud.Unavailable(err)
 	}
 	return err
+}
+
+// advise adds to an error of the file's what an operator does about it; ok is
+// false for other errors, which it leaves as they are.
+func (d *database) advise(err error) (advised error, ok bool) {
+	var advice string
+	switch code := resultCode(err); {
+	case isDamage(err):
+		advice = "the file is damaged: " + d.schema.remedy
+	case code == sqlite3.SQLITE_FULL:
+		advice = "make room on its disk, and writing goes on by itself"
+	case code == sqlite3.SQLITE_READONLY:
+		advice = "let this user write to the file and its folder"
+	case code == sqlite3.SQLITE_IOERR:
+		advice = "the system refused to read or write it: see to the disk, its room and its permissions"
+	default:
+		return err, false
+	}
+	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
+		err = e // without what translate made of it for callers
+	}
+	return fmt.Errorf("%w; %s", err, advice), true
+}
+
+// isDamage reports whether the file is not what SQLite wrote.
+func isDamage(err error) bool {
+	code := resultCode(err)
+	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB || errors.Is(err, errDamaged) || errors.Is(err, errNoLog)
 }

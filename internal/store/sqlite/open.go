@@ -35,6 +35,7 @@ const (
 type schema struct {
 	name          string // for messages
 	applicationID int32  // in the file's header, so that no file is taken for another
+	remedy        string // what to do with a damaged one
 	migrations    fs.FS
 	begin         func(context.Context, rows.DB) error // puts in what each database has from the start
 }
@@ -88,11 +89,14 @@ func (d *database) open(ctx context.Context, create bool) (*connections, error) 
 		}
 	}
 	c := &connections{}
+	if err := checkLog(d.path + "-wal"); err != nil {
+		err, _ = d.advise(err)
+		return nil, fmt.Errorf("open the %s database %s: %w", d.schema.name, d.path, err)
+	}
 	if err := d.connect(ctx, c, create); err != nil {
-		if resultCode(err) == sqlite3.SQLITE_CORRUPT {
-			err = fmt.Errorf("it is damaged; put a backup in its place: %w", err)
-		}
-		return nil, fmt.Errorf("open the %s database %s: %w", d.schema.name, d.path, errors.Join(err, c.close()))
+		_ = c.close() // it was never used
+		err, _ = d.advise(err)
+		return nil, fmt.Errorf("open the %s database %s: %w", d.schema.name, d.path, err)
 	}
 	return c, nil
 }
@@ -124,7 +128,7 @@ func (d *database) connect(ctx context.Context, c *connections, create bool) err
 		return err
 	}
 	if fresh && !create {
-		return errors.New("this is an empty file in the place of a database")
+		return errEmpty
 	}
 	if c.write, err = connect(d.path, 1, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
 		"journal_size_limit(67108864)", "cache_size(-16384)"); err != nil {
@@ -149,6 +153,8 @@ func (d *database) connect(ctx context.Context, c *connections, create bool) err
 	}
 	return transact(ctx, c.write, func(tx rows.DB) error { return d.schema.begin(ctx, tx) })
 }
+
+var errEmpty = errors.New("this is an empty file in the place of a database")
 
 // connect makes a pool of connections. They open a file that exists, and never
 // make one: an empty database in the place of one that is away would be worse
@@ -301,6 +307,12 @@ func transact(ctx context.Context, p *pool, fn func(rows.DB) error) error {
 // explain translates an error of a use of c.
 func (d *database) explain(c *connections, err error) error {
 	err = translate(err)
+	if advised, ok := d.advise(err); ok {
+		err = fmt.Errorf("the %s database %s: %w", d.schema.name, d.path, advised)
+		if !isDamage(err) { // which does not pass
+			err = cloud.Unavailable(err)
+		}
+	}
 	if err != nil && cloud.CodeOf(err) == "" && d.current.Load() != c {
 		return cloud.Unavailable(err) // closed under the hands of this use
 	}
@@ -344,12 +356,19 @@ func (d *database) backup(ctx context.Context, file string) error {
 // copyTo fills an empty file, which so keeps its mode. A connection of its own
 // is for that, since those that only read may not and the one that writes is
 // wanted.
+//
+// It is also when the whole file is checked. At every start that would take
+// longer than a start may, and at none of them the damage would come to light
+// when the last good backup is gone.
 func (d *database) copyTo(ctx context.Context, file string) error {
 	db, err := connect(d.path, 1)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
+	if err := check(ctx, db.DB, "quick_check"); err != nil {
+		return err
+	}
 	_, err = db.ExecContext(ctx, "VACUUM INTO ?", file)
 	return err
 }

@@ -117,7 +117,7 @@ func TestOpenRefuses(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			"it is damaged; put a backup in its place",
+			"the file is damaged: restore a backup with: penstock admin restore FILE",
 		},
 		"a directory": {
 			func(t *testing.T, path string) {

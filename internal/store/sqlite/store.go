@@ -20,16 +20,19 @@ var _ cloud.Store = (*Plane)(nil)
 // alone, if there is none; the directory must exist. It fails, with a message
 // for the operator, on a file that is something else or of a newer release.
 func OpenPlane(ctx context.Context, path string) (*Plane, error) {
-	db, err := openDatabase(ctx, path, schema{
-		name:          "plane",
-		applicationID: 0x50534b50, // "PSKP"
-		migrations:    migrations.Plane(),
-		begin:         rows.CreatePlane,
-	})
+	db, err := openDatabase(ctx, path, planeSchema)
 	if err != nil {
 		return nil, err
 	}
 	return &Plane{db, newStandingCache()}, nil
+}
+
+var planeSchema = schema{
+	name:          "plane",
+	applicationID: 0x50534b50, // "PSKP"
+	remedy:        "restore a backup with: penstock admin restore FILE",
+	migrations:    migrations.Plane(),
+	begin:         rows.CreatePlane,
 }
 
 // Read implements cloud.Store. fn must not call the store itself, since all its
