@@ -19,6 +19,7 @@ func auditEntry(row planedb.AuditEntry) cloud.AuditEntry {
 	}
 }
 
+// AuditEntries implements cloud.Reader.
 func (r Reader) AuditEntries(organization cloud.ID, page cloud.Page) ([]cloud.AuditEntry, error) {
 	rows, err := r.q.ListAuditEntries(r.ctx, planedb.ListAuditEntriesParams{
 		OrganizationID: string(organization),
@@ -28,6 +29,7 @@ func (r Reader) AuditEntries(organization cloud.ID, page cloud.Page) ([]cloud.Au
 	return each(rows, err, auditEntry)
 }
 
+// AppendAudit implements cloud.Writer.
 func (w Writer) AppendAudit(e cloud.AuditEntry) error {
 	n, err := w.q.AppendAudit(w.ctx, planedb.AppendAuditParams{
 		ID:             string(e.ID),

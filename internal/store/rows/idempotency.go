@@ -7,6 +7,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/store/planedb"
 )
 
+// Outcome implements cloud.Reader.
 func (r Reader) Outcome(caller cloud.ID, key string, now time.Time) (cloud.Outcome, error) {
 	row, err := r.q.GetOutcome(r.ctx, planedb.GetOutcomeParams{
 		Caller: string(caller),
@@ -29,6 +30,7 @@ func (r Reader) Outcome(caller cloud.ID, key string, now time.Time) (cloud.Outco
 	return o, nil
 }
 
+// SaveOutcome implements cloud.Writer.
 func (w Writer) SaveOutcome(o cloud.Outcome) error {
 	if err := w.q.DeleteOutcomesUntil(w.ctx, micros(o.CreatedAt.Add(-cloud.OutcomeTTL))); err != nil {
 		return err

@@ -19,6 +19,7 @@ func invitation(row planedb.Invitation) cloud.Invitation {
 	}
 }
 
+// Invitation implements cloud.Reader.
 func (r Reader) Invitation(organization, id cloud.ID, now time.Time) (cloud.Invitation, error) {
 	row, err := r.q.GetInvitation(r.ctx, planedb.GetInvitationParams{
 		OrganizationID: string(organization),
@@ -28,6 +29,7 @@ func (r Reader) Invitation(organization, id cloud.ID, now time.Time) (cloud.Invi
 	return invitation(row), missing(err, "the organization has no pending invitation of that id")
 }
 
+// Invitations implements cloud.Reader.
 func (r Reader) Invitations(organization cloud.ID, now time.Time, page cloud.Page) ([]cloud.Invitation, error) {
 	rows, err := r.q.ListInvitations(r.ctx, planedb.ListInvitationsParams{
 		OrganizationID: string(organization),
@@ -38,6 +40,7 @@ func (r Reader) Invitations(organization cloud.ID, now time.Time, page cloud.Pag
 	return each(rows, err, invitation)
 }
 
+// CreateInvitation implements cloud.Writer.
 func (w Writer) CreateInvitation(i cloud.Invitation) error {
 	if err := w.q.DeleteExpiredInvitations(w.ctx, planedb.DeleteExpiredInvitationsParams{
 		OrganizationID: string(i.OrganizationID),
@@ -61,6 +64,7 @@ func (w Writer) CreateInvitation(i cloud.Invitation) error {
 	return w.touchAccounts(i.OrganizationID)
 }
 
+// DeleteInvitation implements cloud.Writer.
 func (w Writer) DeleteInvitation(organization, id cloud.ID) error {
 	n, err := w.q.DeleteInvitation(w.ctx, planedb.DeleteInvitationParams{
 		OrganizationID: string(organization),

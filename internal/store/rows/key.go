@@ -2,6 +2,7 @@ package rows
 
 import (
 	"errors"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
@@ -18,11 +19,13 @@ func sshKey(row planedb.SshKey) cloud.SSHKey {
 	}
 }
 
+// SSHKey implements cloud.Reader.
 func (r Reader) SSHKey(user cloud.ID, name string) (cloud.SSHKey, error) {
 	row, err := r.q.GetSSHKey(r.ctx, planedb.GetSSHKeyParams{UserID: string(user), Name: name})
 	return sshKey(row), missing(err, "you have no SSH key named %q", name)
 }
 
+// SSHKeys implements cloud.Reader.
 func (r Reader) SSHKeys(user cloud.ID, page cloud.Page) ([]cloud.SSHKey, error) {
 	rows, err := r.q.ListSSHKeys(r.ctx, planedb.ListSSHKeysParams{
 		UserID:    string(user),
@@ -32,6 +35,7 @@ func (r Reader) SSHKeys(user cloud.ID, page cloud.Page) ([]cloud.SSHKey, error) 
 	return each(rows, err, sshKey)
 }
 
+// CreateSSHKey implements cloud.Writer.
 func (w Writer) CreateSSHKey(k cloud.SSHKey) error {
 	n, err := w.q.CreateSSHKey(w.ctx, planedb.CreateSSHKeyParams{
 		UserID:      string(k.UserID),
@@ -57,6 +61,7 @@ func (w Writer) CreateSSHKey(k cloud.SSHKey) error {
 	}
 }
 
+// DeleteSSHKey implements cloud.Writer.
 func (w Writer) DeleteSSHKey(user cloud.ID, name string) error {
 	n, err := w.q.DeleteSSHKey(w.ctx, planedb.DeleteSSHKeyParams{UserID: string(user), Name: name})
 	return changed(n, err, cloud.NotFound("you have no SSH key named %q", name))

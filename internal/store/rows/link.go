@@ -48,6 +48,7 @@ func link(row planedb.Link) (cloud.Link, error) {
 	return l, nil
 }
 
+// Link implements cloud.Reader.
 func (r Reader) Link(region string) (cloud.Link, error) {
 	row, err := r.q.GetLink(r.ctx, region)
 	if err != nil {
@@ -56,11 +57,13 @@ func (r Reader) Link(region string) (cloud.Link, error) {
 	return link(row)
 }
 
+// Links implements cloud.Reader.
 func (r Reader) Links() ([]cloud.Link, error) {
 	rows, err := r.q.ListLinks(r.ctx)
 	return try(rows, err, link)
 }
 
+// PutLink implements cloud.Writer.
 func (w Writer) PutLink(l cloud.Link) error {
 	var snapshot cloud.Snapshot
 	if l.Snapshot != nil {

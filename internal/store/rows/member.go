@@ -16,6 +16,7 @@ func member(m planedb.Member, u planedb.User) cloud.Member {
 	}
 }
 
+// Member implements cloud.Reader.
 func (r Reader) Member(organization, user cloud.ID) (cloud.Member, error) {
 	row, err := r.q.GetMember(r.ctx, planedb.GetMemberParams{
 		OrganizationID: string(organization),
@@ -27,6 +28,7 @@ func (r Reader) Member(organization, user cloud.ID) (cloud.Member, error) {
 	return member(row.Member, row.User), nil
 }
 
+// Members implements cloud.Reader.
 func (r Reader) Members(organization cloud.ID, page cloud.Page) ([]cloud.Member, error) {
 	rows, err := r.q.ListMembers(r.ctx, planedb.ListMembersParams{
 		OrganizationID: string(organization),
@@ -36,11 +38,13 @@ func (r Reader) Members(organization cloud.ID, page cloud.Page) ([]cloud.Member,
 	return each(rows, err, func(row planedb.ListMembersRow) cloud.Member { return member(row.Member, row.User) })
 }
 
+// CountAdmins implements cloud.Reader.
 func (r Reader) CountAdmins(organization cloud.ID) (int64, error) {
 	n, err := r.q.CountAdmins(r.ctx, string(organization))
 	return n, err
 }
 
+// AddMember implements cloud.Writer.
 func (w Writer) AddMember(m cloud.Member) error {
 	n, err := w.q.AddMember(w.ctx, planedb.AddMemberParams{
 		OrganizationID: string(m.OrganizationID),
@@ -54,6 +58,7 @@ func (w Writer) AddMember(m cloud.Member) error {
 	return w.touchAccounts(m.OrganizationID)
 }
 
+// SetRole implements cloud.Writer.
 func (w Writer) SetRole(organization, user cloud.ID, role cloud.Role) error {
 	n, err := w.q.SetRole(w.ctx, planedb.SetRoleParams{
 		Role:           string(role),
@@ -66,6 +71,7 @@ func (w Writer) SetRole(organization, user cloud.ID, role cloud.Role) error {
 	return w.touchAccounts(organization)
 }
 
+// RemoveMember implements cloud.Writer.
 func (w Writer) RemoveMember(organization, user cloud.ID) error {
 	n, err := w.q.RemoveMember(w.ctx, planedb.RemoveMemberParams{
 		OrganizationID: string(organization),

@@ -2,6 +2,7 @@ package rows
 
 import (
 	"errors"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
@@ -39,6 +40,7 @@ func listed(row planedb.ListObjectsRow) cloud.StoredObject {
 	}
 }
 
+// Instance implements cloud.Reader.
 func (r Reader) Instance(organization, id cloud.ID) (cloud.Instance, error) {
 	row, err := r.q.GetObject(r.ctx, planedb.GetObjectParams{
 		OrganizationID: string(organization),
@@ -51,11 +53,13 @@ func (r Reader) Instance(organization, id cloud.ID) (cloud.Instance, error) {
 	return cloud.NewInstance(StoredObject(row))
 }
 
+// Instances implements cloud.Reader.
 func (r Reader) Instances(organization, project cloud.ID, page cloud.Page) ([]cloud.Instance, error) {
 	rows, err := r.objects(cloud.KindInstance, organization, project, page)
 	return try(rows, err, func(row planedb.ListObjectsRow) (cloud.Instance, error) { return cloud.NewInstance(listed(row)) })
 }
 
+// Clusters implements cloud.Reader.
 func (r Reader) Clusters(organization, project cloud.ID, page cloud.Page) ([]cloud.Cluster, error) {
 	rows, err := r.objects(cloud.KindCluster, organization, project, page)
 	return try(rows, err, func(row planedb.ListObjectsRow) (cloud.Cluster, error) { return cloud.NewCluster(listed(row)) })
@@ -80,6 +84,7 @@ func (r Reader) objects(kind cloud.ObjectKind, organization, project cloud.ID, p
 	return each(rows, err, func(row planedb.ListObjectsOfProjectRow) planedb.ListObjectsRow { return planedb.ListObjectsRow(row) })
 }
 
+// StoredObjects implements cloud.Reader.
 func (r Reader) StoredObjects(region string, keys []cloud.ObjectKey) (map[cloud.ObjectKey]cloud.StoredObject, error) {
 	found := make(map[cloud.ObjectKey]cloud.StoredObject, len(keys))
 	for _, key := range keys {
@@ -113,6 +118,7 @@ func (r Reader) Owners(keys []cloud.ObjectKey) (map[cloud.ObjectKey]string, erro
 	return owners, nil
 }
 
+// CountObjects implements cloud.Reader.
 func (r Reader) CountObjects(region string) (map[cloud.ObjectKind]int64, error) {
 	rows, err := r.q.CountObjects(r.ctx, region)
 	if err != nil {
@@ -158,6 +164,7 @@ func ObjectParams(incarnation, snapshot cloud.ID, o cloud.StoredObject) (planedb
 	}, fits(o.Rev)
 }
 
+// DeleteObjects implements cloud.Writer.
 func (w Writer) DeleteObjects(region string, keys []cloud.ObjectKey) error {
 	for _, key := range keys {
 		if err := w.q.DeleteObject(w.ctx, planedb.DeleteObjectParams{
@@ -171,6 +178,7 @@ func (w Writer) DeleteObjects(region string, keys []cloud.ObjectKey) error {
 	return nil
 }
 
+// DeleteUnseen implements cloud.Writer.
 func (w Writer) DeleteUnseen(region string, snapshot cloud.ID) ([]cloud.ID, error) {
 	rows, err := w.q.ListUnseenOrganizations(w.ctx, planedb.ListUnseenOrganizationsParams{
 		Region:     region,
@@ -180,8 +188,8 @@ func (w Writer) DeleteUnseen(region string, snapshot cloud.ID) ([]cloud.ID, erro
 	if err != nil || len(organizations) == 0 {
 		return nil, err
 	}
-	return organizations, (w.q.DeleteUnseenObjects(w.ctx, planedb.DeleteUnseenObjectsParams{
+	return organizations, w.q.DeleteUnseenObjects(w.ctx, planedb.DeleteUnseenObjectsParams{
 		Region:     region,
 		SnapshotID: string(snapshot),
-	}))
+	})
 }

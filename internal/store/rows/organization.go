@@ -18,21 +18,25 @@ func organization(row planedb.Organization) cloud.Organization {
 	}
 }
 
+// Organization implements cloud.Reader.
 func (r Reader) Organization(id cloud.ID) (cloud.Organization, error) {
 	row, err := r.q.GetOrganization(r.ctx, string(id))
 	return organization(row), missing(err, "there is no organization of that id")
 }
 
+// OrganizationByName implements cloud.Reader.
 func (r Reader) OrganizationByName(name string) (cloud.Organization, error) {
 	row, err := r.q.GetOrganizationByName(r.ctx, name)
 	return organization(row), missing(err, "there is no organization named %q", name)
 }
 
+// FirstOrganization implements cloud.Reader.
 func (r Reader) FirstOrganization() (cloud.Organization, error) {
 	row, err := r.q.GetFirstOrganization(r.ctx)
 	return organization(row), missing(err, "there is no organization yet")
 }
 
+// OrganizationsOf implements cloud.Reader.
 func (r Reader) OrganizationsOf(user cloud.ID, page cloud.Page) ([]cloud.Organization, error) {
 	rows, err := r.q.ListOrganizationsOf(r.ctx, planedb.ListOrganizationsOfParams{
 		UserID:  string(user),
@@ -42,11 +46,13 @@ func (r Reader) OrganizationsOf(user cloud.ID, page cloud.Page) ([]cloud.Organiz
 	return each(rows, err, organization)
 }
 
+// LockOrganization implements cloud.Writer.
 func (w Writer) LockOrganization(id cloud.ID) error {
 	n, err := w.q.LockOrganization(w.ctx, string(id))
 	return changed(n, err, errNoOrganization)
 }
 
+// CreateOrganization implements cloud.Writer.
 func (w Writer) CreateOrganization(o cloud.Organization) error {
 	n, err := w.q.CreateOrganization(w.ctx, planedb.CreateOrganizationParams{
 		ID:          string(o.ID),
@@ -60,6 +66,7 @@ func (w Writer) CreateOrganization(o cloud.Organization) error {
 	return w.q.CreateFleet(w.ctx, string(o.ID))
 }
 
+// TouchFleet implements cloud.Writer.
 func (w Writer) TouchFleet(organizations []cloud.ID) error {
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(organizations))) {
 		if err := w.q.TouchFleet(w.ctx, string(id)); err != nil {

@@ -12,6 +12,7 @@ import (
 // outageTTL is how long after its end an outage is kept.
 const outageTTL = 7 * 24 * time.Hour
 
+// Plane implements cloud.Reader.
 func (r Reader) Plane() (cloud.Plane, error) {
 	row, err := r.q.GetPlane(r.ctx)
 	if err != nil {
@@ -38,10 +39,13 @@ func (r Reader) Plane() (cloud.Plane, error) {
 	}, err
 }
 
+// TouchHealth implements cloud.Writer.
 func (w Writer) TouchHealth() error { return w.q.TouchHealth(w.ctx) }
 
+// MarkAlive implements cloud.Writer.
 func (w Writer) MarkAlive(now time.Time) error { return w.q.MarkAlive(w.ctx, micros(now)) }
 
+// RecordOutage implements cloud.Writer.
 func (w Writer) RecordOutage(o cloud.Outage) error {
 	if err := w.q.DeleteOutagesOutside(w.ctx, planedb.DeleteOutagesOutsideParams{
 		Since: micros(o.To.Add(-outageTTL)),
@@ -55,4 +59,5 @@ func (w Writer) RecordOutage(o cloud.Outage) error {
 	})
 }
 
+// SetIssuer implements cloud.Writer.
 func (w Writer) SetIssuer(url string) error { return w.q.SetIssuer(w.ctx, url) }

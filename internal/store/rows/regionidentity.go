@@ -7,6 +7,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/store/regiondb"
 )
 
+// Identity implements cloud.RegionReader.
 func (r RegionReader) Identity() (cloud.RegionIdentity, error) {
 	row, err := r.q.GetIdentity(r.ctx)
 	if err != nil {
@@ -24,6 +25,7 @@ func (r RegionReader) Identity() (cloud.RegionIdentity, error) {
 	}, nil
 }
 
+// SetIdentity implements cloud.RegionWriter.
 func (w RegionWriter) SetIdentity(id cloud.RegionIdentity) error {
 	if err := fits(id.Seq, id.Floor); err != nil {
 		return err

@@ -2,8 +2,9 @@ package rows
 
 import (
 	"errors"
-	"github.com/jackc/pgx/v5"
 	"math"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/store/regiondb"
@@ -24,11 +25,13 @@ func tombstone(row regiondb.Tombstone) cloud.Tombstone {
 	}
 }
 
+// Object implements cloud.RegionReader.
 func (r RegionReader) Object(key cloud.ObjectKey) (cloud.Object, error) {
 	row, err := r.q.GetObject(r.ctx, regiondb.GetObjectParams{Kind: string(key.Kind), ID: string(key.ID)})
 	return regionObject(row), missing(err, "the region has no %s of that id", key.Kind)
 }
 
+// Objects implements cloud.RegionReader.
 func (r RegionReader) Objects(after cloud.ObjectKey, limit int) ([]cloud.Object, error) {
 	rows, err := r.q.ListObjects(r.ctx, regiondb.ListObjectsParams{
 		AfterKind: string(after.Kind),
@@ -38,6 +41,7 @@ func (r RegionReader) Objects(after cloud.ObjectKey, limit int) ([]cloud.Object,
 	return each(rows, err, regionObject)
 }
 
+// Changes implements cloud.RegionReader.
 func (r RegionReader) Changes(after uint64, limit int) ([]cloud.Object, []cloud.Tombstone, error) {
 	if after > math.MaxInt64 {
 		return nil, nil, nil // beyond every rev
@@ -65,6 +69,7 @@ func (r RegionReader) Changes(after uint64, limit int) ([]cloud.Object, []cloud.
 	return objects[:o], tombstones[:t], nil
 }
 
+// CountObjects implements cloud.RegionReader.
 func (r RegionReader) CountObjects() (map[cloud.ObjectKind]int64, error) {
 	rows, err := r.q.CountObjects(r.ctx)
 	if err != nil {
@@ -77,6 +82,7 @@ func (r RegionReader) CountObjects() (map[cloud.ObjectKind]int64, error) {
 	return counts, nil
 }
 
+// PutObject implements cloud.RegionWriter.
 func (w RegionWriter) PutObject(o cloud.Object) error {
 	if err := fits(o.Rev); err != nil {
 		return err
@@ -92,6 +98,7 @@ func (w RegionWriter) PutObject(o cloud.Object) error {
 	return w.q.DeleteTombstone(w.ctx, regiondb.DeleteTombstoneParams{Kind: string(o.Kind), ID: string(o.ID)})
 }
 
+// BuryObject implements cloud.RegionWriter.
 func (w RegionWriter) BuryObject(t cloud.Tombstone) error {
 	if err := fits(t.Rev); err != nil {
 		return err
@@ -107,6 +114,7 @@ func (w RegionWriter) BuryObject(t cloud.Tombstone) error {
 	})
 }
 
+// PruneTombstones implements cloud.RegionWriter.
 func (w RegionWriter) PruneTombstones(keep int) (uint64, error) {
 	floor, err := w.q.GetPruneFloor(w.ctx, int64(keep))
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -115,5 +123,5 @@ func (w RegionWriter) PruneTombstones(keep int) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return uint64(floor), (w.q.PruneTombstones(w.ctx, floor))
+	return uint64(floor), w.q.PruneTombstones(w.ctx, floor)
 }

@@ -17,11 +17,13 @@ func signingKey(row planedb.SigningKey) cloud.SigningKey {
 	}
 }
 
+// SigningKeys implements cloud.Reader.
 func (r Reader) SigningKeys() ([]cloud.SigningKey, error) {
 	rows, err := r.q.ListSigningKeys(r.ctx)
 	return each(rows, err, signingKey)
 }
 
+// CreateSigningKey implements cloud.Writer.
 func (w Writer) CreateSigningKey(k cloud.SigningKey) error {
 	n, err := w.q.CreateSigningKey(w.ctx, planedb.CreateSigningKeyParams{
 		ID:        k.ID,
@@ -33,6 +35,7 @@ func (w Writer) CreateSigningKey(k cloud.SigningKey) error {
 	return changed(n, err, cloud.Conflict("there is a signing key %q already", k.ID))
 }
 
+// RetireSigningKey implements cloud.Writer.
 func (w Writer) RetireSigningKey(id string, at, expires time.Time) error {
 	n, err := w.q.RetireSigningKey(w.ctx, planedb.RetireSigningKeyParams{
 		RetiredAt: micros(at),
@@ -42,6 +45,7 @@ func (w Writer) RetireSigningKey(id string, at, expires time.Time) error {
 	return changed(n, err, cloud.NotFound("there is no signing key %q", id))
 }
 
+// DeleteExpiredSigningKeys implements cloud.Writer.
 func (w Writer) DeleteExpiredSigningKeys(now time.Time) error {
 	return w.q.DeleteExpiredSigningKeys(w.ctx, micros(now))
 }

@@ -14,16 +14,19 @@ func user(row planedb.User) cloud.User {
 	}
 }
 
+// User implements cloud.Reader.
 func (r Reader) User(id cloud.ID) (cloud.User, error) {
 	row, err := r.q.GetUser(r.ctx, string(id))
 	return user(row), missing(err, "there is no user of that id")
 }
 
+// UserByEmail implements cloud.Reader.
 func (r Reader) UserByEmail(email cloud.Email) (cloud.User, error) {
 	row, err := r.q.GetUserByEmail(r.ctx, email.Key())
 	return user(row), missing(err, "there is no user with the address %q", string(email))
 }
 
+// CreateUser implements cloud.Writer.
 func (w Writer) CreateUser(u cloud.User) error {
 	n, err := w.q.CreateUser(w.ctx, planedb.CreateUserParams{
 		ID:        string(u.ID),

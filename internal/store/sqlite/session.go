@@ -86,7 +86,7 @@ func (s *session) Query(ctx context.Context, text string, args ...any) (pgx.Rows
 	if err != nil {
 		return nil, translate(err)
 	}
-	found, err := stmt.QueryContext(ctx, args...) //nolint:sqlclosecheck // the caller closes it
+	found, err := stmt.QueryContext(ctx, args...)
 	if err != nil {
 		return nil, translate(err)
 	}
