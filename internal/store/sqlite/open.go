@@ -292,7 +292,7 @@ func transact(ctx context.Context, p *pool, fn func(rows.DB) error) error {
 		return err
 	}
 	s := &session{pool: p, tx: tx}
-	defer s.end() //nolint:contextcheck // what it prepares outlives the caller
+	defer s.end()       //nolint:contextcheck // what it prepares outlives the caller
 	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
 	err = fn(s)
 	if err == nil {
