@@ -39,12 +39,6 @@ func (r Reader) Invitations(organization cloud.ID, now time.Time, page cloud.Pag
 }
 
 func (w Writer) CreateInvitation(i cloud.Invitation) error {
-	if err := w.q.DeleteExpiredInvitations(w.ctx, planedb.DeleteExpiredInvitationsParams{
-		OrganizationID: string(i.OrganizationID),
-		Now:            micros(i.CreatedAt),
-	}); err != nil {
-		return err
-	}
 	n, err := w.q.CreateInvitation(w.ctx, planedb.CreateInvitationParams{
 		ID:             string(i.ID),
 		OrganizationID: string(i.OrganizationID),
@@ -59,6 +53,11 @@ func (w Writer) CreateInvitation(i cloud.Invitation) error {
 		return err
 	}
 	return w.touchAccounts(i.OrganizationID)
+}
+
+// DeleteExpiredInvitations implements cloud.Writer.
+func (w Writer) DeleteExpiredInvitations(now time.Time) error {
+	return w.q.DeleteExpiredInvitations(w.ctx, micros(now))
 }
 
 func (w Writer) DeleteInvitation(organization, id cloud.ID) error {

@@ -2,6 +2,7 @@ package rows
 
 import (
 	"errors"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"

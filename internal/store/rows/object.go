@@ -2,6 +2,7 @@ package rows
 
 import (
 	"errors"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
@@ -180,8 +181,8 @@ func (w Writer) DeleteUnseen(region string, snapshot cloud.ID) ([]cloud.ID, erro
 	if err != nil || len(organizations) == 0 {
 		return nil, err
 	}
-	return organizations, (w.q.DeleteUnseenObjects(w.ctx, planedb.DeleteUnseenObjectsParams{
+	return organizations, w.q.DeleteUnseenObjects(w.ctx, planedb.DeleteUnseenObjectsParams{
 		Region:     region,
 		SnapshotID: string(snapshot),
-	}))
+	})
 }

@@ -2,8 +2,9 @@ package rows
 
 import (
 	"errors"
-	"github.com/jackc/pgx/v5"
 	"math"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/store/regiondb"
@@ -115,5 +116,5 @@ func (w RegionWriter) PruneTombstones(keep int) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return uint64(floor), (w.q.PruneTombstones(w.ctx, floor))
+	return uint64(floor), w.q.PruneTombstones(w.ctx, floor)
 }
