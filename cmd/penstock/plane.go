@@ -154,5 +154,21 @@ func (p *plane) stayAlive(ctx context.Context) error {
 	}
 }
 
+// keepHouse does what is due of the plane's own work, until ctx ends.
+func (p *plane) keepHouse(ctx context.Context) error {
+	tick := time.NewTicker(control.JobInterval)
+	defer tick.Stop()
+	for {
+		if _, err := p.control.KeepHouse(ctx); err != nil && ctx.Err() == nil {
+			p.log.WarnContext(ctx, "could not forget what is over; trying again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
 // system is the program itself, where nobody else made a change.
 var system = cloud.Actor{Kind: cloud.ActorSystem, ID: "penstock"}

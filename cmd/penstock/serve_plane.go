@@ -60,6 +60,7 @@ func (c *servePlaneCommand) Run(ctx context.Context, std streams) error {
 	group.Go(func() error { return proc.serveOps(ctx) })
 	group.Go(func() error { return at.Serve(ctx, plane.handler) })
 	group.Go(func() error { return plane.stayAlive(ctx) })
+	group.Go(func() error { return plane.keepHouse(ctx) })
 	fmt.Fprintf(std.out, "The plane serves %s/api/v1alpha1 from %s; metrics: %s\n", reached, held, proc.opsURL())
 	return group.Wait()
 }

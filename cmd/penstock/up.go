@@ -86,6 +86,7 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 	group.Go(func() error { return planeAt.Serve(ctx, plane.handler) })
 	group.Go(func() error { return regionAt.Serve(ctx, site.handler) })
 	group.Go(func() error { return plane.stayAlive(ctx) })
+	group.Go(func() error { return plane.keepHouse(ctx) })
 	group.Go(func() error { return plane.keepAdminToken(ctx, dir) })
 	group.Go(func() error { return site.run(ctx) })
 	awaitReport(ctx, plane, site, start)

@@ -134,6 +134,13 @@ type Writer interface {
 	RetireSigningKey(id string, at, expires time.Time) error
 	DeleteExpiredSigningKeys(now time.Time) error
 
-	SaveOutcome(o Outcome) error // CodeConflict if there is one; forgets those that are over
+	SaveOutcome(o Outcome) error // CodeConflict while there is one that is not over
+
+	// ClaimJob reports whether a job is due, and puts it off until it is due
+	// again. The work belongs into the same transaction: so it is done once,
+	// however many claim the job, and not lost with one who dies over it.
+	ClaimJob(job Job, now time.Time) (bool, error)
+	DeleteExpiredInvitations(now time.Time) error
+	DeleteExpiredOutcomes(now time.Time) error
 	AppendAudit(e AuditEntry) error
 }

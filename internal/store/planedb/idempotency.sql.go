@@ -12,7 +12,12 @@ import (
 const createOutcome = `-- name: CreateOutcome :execrows
 INSERT INTO outcomes (caller, key, request, result, refusal, created_at)
 VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT DO NOTHING
+ON CONFLICT (caller, key) DO UPDATE SET
+    request = excluded.request,
+    result = excluded.result,
+    refusal = excluded.refusal,
+    created_at = excluded.created_at
+WHERE outcomes.created_at <= $7
 `
 
 type CreateOutcomeParams struct {
@@ -22,6 +27,7 @@ type CreateOutcomeParams struct {
 	Result    string
 	Refusal   string
 	CreatedAt int64
+	Until     int64
 }
 
 func (q *Queries) CreateOutcome(ctx context.Context, arg CreateOutcomeParams) (int64, error) {
@@ -32,6 +38,7 @@ func (q *Queries) CreateOutcome(ctx context.Context, arg CreateOutcomeParams) (i
 		arg.Result,
 		arg.Refusal,
 		arg.CreatedAt,
+		arg.Until,
 	)
 	if err != nil {
 		return 0, err

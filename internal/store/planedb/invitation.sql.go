@@ -12,7 +12,14 @@ import (
 const createInvitation = `-- name: CreateInvitation :execrows
 INSERT INTO invitations (id, organization_id, email, email_key, role, invited_by, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT DO NOTHING
+ON CONFLICT (organization_id, email_key) DO UPDATE SET
+    id = excluded.id,
+    email = excluded.email,
+    role = excluded.role,
+    invited_by = excluded.invited_by,
+    created_at = excluded.created_at,
+    expires_at = excluded.expires_at
+WHERE invitations.expires_at <= excluded.created_at
 `
 
 type CreateInvitationParams struct {
@@ -44,16 +51,11 @@ func (q *Queries) CreateInvitation(ctx context.Context, arg CreateInvitationPara
 }
 
 const deleteExpiredInvitations = `-- name: DeleteExpiredInvitations :exec
-DELETE FROM invitations WHERE organization_id = $1 AND expires_at <= $2
+DELETE FROM invitations WHERE expires_at <= $1
 `
 
-type DeleteExpiredInvitationsParams struct {
-	OrganizationID string
-	Now            int64
-}
-
-func (q *Queries) DeleteExpiredInvitations(ctx context.Context, arg DeleteExpiredInvitationsParams) error {
-	_, err := q.db.Exec(ctx, deleteExpiredInvitations, arg.OrganizationID, arg.Now)
+func (q *Queries) DeleteExpiredInvitations(ctx context.Context, now int64) error {
+	_, err := q.db.Exec(ctx, deleteExpiredInvitations, now)
 	return err
 }
 

@@ -32,9 +32,6 @@ func (r Reader) Outcome(caller cloud.ID, key string, now time.Time) (cloud.Outco
 
 // SaveOutcome implements cloud.Writer.
 func (w Writer) SaveOutcome(o cloud.Outcome) error {
-	if err := w.q.DeleteOutcomesUntil(w.ctx, micros(o.CreatedAt.Add(-cloud.OutcomeTTL))); err != nil {
-		return err
-	}
 	n, err := w.q.CreateOutcome(w.ctx, planedb.CreateOutcomeParams{
 		Caller:    string(o.Caller),
 		Key:       o.Key,
@@ -42,6 +39,12 @@ func (w Writer) SaveOutcome(o cloud.Outcome) error {
 		Result:    string(o.Result),
 		Refusal:   o.Refusal,
 		CreatedAt: micros(o.CreatedAt),
+		Until:     micros(o.CreatedAt.Add(-cloud.OutcomeTTL)),
 	})
 	return changed(n, err, cloud.Conflict("a request with this idempotency key has been answered already"))
+}
+
+// DeleteExpiredOutcomes implements cloud.Writer.
+func (w Writer) DeleteExpiredOutcomes(now time.Time) error {
+	return w.q.DeleteOutcomesUntil(w.ctx, micros(now.Add(-cloud.OutcomeTTL)))
 }

@@ -42,12 +42,6 @@ func (r Reader) Invitations(organization cloud.ID, now time.Time, page cloud.Pag
 
 // CreateInvitation implements cloud.Writer.
 func (w Writer) CreateInvitation(i cloud.Invitation) error {
-	if err := w.q.DeleteExpiredInvitations(w.ctx, planedb.DeleteExpiredInvitationsParams{
-		OrganizationID: string(i.OrganizationID),
-		Now:            micros(i.CreatedAt),
-	}); err != nil {
-		return err
-	}
 	n, err := w.q.CreateInvitation(w.ctx, planedb.CreateInvitationParams{
 		ID:             string(i.ID),
 		OrganizationID: string(i.OrganizationID),
@@ -62,6 +56,11 @@ func (w Writer) CreateInvitation(i cloud.Invitation) error {
 		return err
 	}
 	return w.touchAccounts(i.OrganizationID)
+}
+
+// DeleteExpiredInvitations implements cloud.Writer.
+func (w Writer) DeleteExpiredInvitations(now time.Time) error {
+	return w.q.DeleteExpiredInvitations(w.ctx, micros(now))
 }
 
 // DeleteInvitation implements cloud.Writer.

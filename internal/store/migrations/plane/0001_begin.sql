@@ -48,6 +48,7 @@ CREATE TABLE invitations (
     UNIQUE (organization_id, email_key)
 );
 CREATE INDEX invitations_by_organization ON invitations (organization_id, id);
+CREATE INDEX invitations_by_end ON invitations (expires_at);
 
 CREATE TABLE ssh_keys (
     user_id     TEXT   NOT NULL REFERENCES users (id),
@@ -148,6 +149,12 @@ CREATE TABLE outcomes (
     PRIMARY KEY (caller, key)
 );
 CREATE INDEX outcomes_by_age ON outcomes (created_at);
+
+-- When what a plane does by itself is to be done next.
+CREATE TABLE jobs (
+    name   TEXT   NOT NULL PRIMARY KEY,
+    due_at BIGINT NOT NULL
+);
 
 CREATE TABLE audit_entries (
     id              TEXT   NOT NULL PRIMARY KEY,

@@ -39,6 +39,11 @@ type Issuer struct {
 	Position int64
 }
 
+type Job struct {
+	Name  string
+	DueAt int64
+}
+
 type Link struct {
 	Region              string
 	Incarnation         string

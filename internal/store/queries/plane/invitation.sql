@@ -9,12 +9,19 @@ ORDER BY id
 LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: DeleteExpiredInvitations :exec
-DELETE FROM invitations WHERE organization_id = @organization_id AND expires_at <= @now;
+DELETE FROM invitations WHERE expires_at <= @now;
 
 -- name: CreateInvitation :execrows
 INSERT INTO invitations (id, organization_id, email, email_key, role, invited_by, created_at, expires_at)
 VALUES (@id, @organization_id, @email, @email_key, @role, @invited_by, @created_at, @expires_at)
-ON CONFLICT DO NOTHING;
+ON CONFLICT (organization_id, email_key) DO UPDATE SET
+    id = excluded.id,
+    email = excluded.email,
+    role = excluded.role,
+    invited_by = excluded.invited_by,
+    created_at = excluded.created_at,
+    expires_at = excluded.expires_at
+WHERE invitations.expires_at <= excluded.created_at;
 
 -- name: DeleteInvitation :execrows
 DELETE FROM invitations WHERE organization_id = @organization_id AND id = @id;
