@@ -91,7 +91,7 @@ func run(ts *testscript.TestScript, args []string) (code int, stdout, stderr str
 	defer cancel()
 	env, args := s.environment(args)
 	var out, err strings.Builder
-	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd := exec.CommandContext(ctx, binary(), args...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), env, &out, &err
 	failure := cmd.Run()
 	fmt.Fprint(ts.Stdout(), out.String())

@@ -192,7 +192,7 @@ func install(t *testing.T, args ...string) installation {
 // what it printed.
 func (in installation) admin(t *testing.T, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), binary, append([]string{"admin"}, args...)...)
+	cmd := exec.CommandContext(t.Context(), binary(), append([]string{"admin"}, args...)...)
 	cmd.Dir, cmd.Env = in.dir, in.env
 	out, err := cmd.Output()
 	if err != nil {

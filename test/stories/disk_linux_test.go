@@ -192,7 +192,7 @@ func TestReadOnlyFolder(t *testing.T) {
 	t.Run("another user's folder", func(t *testing.T) {
 		needsRoot(t)
 		nobody := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
-		for _, dir := range []string{filepath.Dir(in.dir), in.dir, filepath.Dir(binary)} {
+		for _, dir := range []string{filepath.Dir(in.dir), in.dir, filepath.Dir(binary())} {
 			if err := os.Chmod(dir, 0o755); err != nil { // so that nobody gets as far as data
 				t.Fatal(err)
 			}
@@ -204,7 +204,7 @@ func TestReadOnlyFolder(t *testing.T) {
 // refusedAs runs a command to its end, which is one line of refusal.
 func refusedAs(t *testing.T, in installation, who *syscall.SysProcAttr, pattern string, args ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd := exec.CommandContext(t.Context(), binary(), args...)
 	cmd.Dir, cmd.Env, cmd.SysProcAttr = in.dir, in.env, who
 	out, err := cmd.CombinedOutput()
 	said := refusal.FindSubmatch(out)

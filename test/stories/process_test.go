@@ -35,7 +35,7 @@ func launch(dir, name string, env, args []string) (*process, error) {
 		name: name, ended: make(chan struct{}),
 		out: filepath.Join(dir, name+".out"), err: filepath.Join(dir, name+".err"),
 	}
-	p.cmd = exec.Command(binary, args...)
+	p.cmd = exec.Command(binary(), args...)
 	p.cmd.Dir, p.cmd.Env = dir, env
 	// Whatever happens to the tests, no server outlives them.
 	p.cmd.SysProcAttr = outliveNobody()

@@ -3,11 +3,13 @@ package stories
 import (
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -15,8 +17,30 @@ import (
 
 var update = flag.Bool("update", false, "write what the commands print into the scripts' goldens")
 
-// binary is the program, built as it is released.
-var binary string
+// built is the program, built as it is released.
+var built string
+
+// binary is where the program is. The go command, which keeps the results of
+// tests, does not know that these depend on it; it knows the files that they
+// look at, so they look at those that the program is built from.
+func binary() string {
+	lookAtSources()
+	return built
+}
+
+var lookAtSources = sync.OnceFunc(func() {
+	for _, tree := range []string{"api", "cmd", "internal", "go.mod"} {
+		err := filepath.WalkDir(filepath.Join("../..", tree), func(file string, _ fs.DirEntry, err error) error {
+			if err == nil {
+				_, err = os.Stat(file)
+			}
+			return err
+		})
+		if err != nil {
+			panic(err)
+		}
+	}
+})
 
 // main is apart from TestMain for its deferred calls.
 func TestMain(m *testing.M) {
@@ -41,8 +65,8 @@ func (b builder) Run() int {
 		return failed(err)
 	}
 	defer os.RemoveAll(dir) // the system cleans its temporary folder
-	binary = filepath.Join(dir, "penstock")
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "github.com/penstock-cloud/penstock/cmd/penstock")
+	built = filepath.Join(dir, "penstock")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", built, "github.com/penstock-cloud/penstock/cmd/penstock")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return failed(fmt.Errorf("go build: %w\n%s", err, out))

@@ -113,7 +113,7 @@ func TestUnitsOfferSettings(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"plane", "region"} {
 		u := readUnit(t, name)
-		help, err := exec.Command(binary, append(u.execStart[:2:2], "--help")...).Output()
+		help, err := exec.Command(binary(), append(u.execStart[:2:2], "--help")...).Output()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +142,7 @@ func TestUnitsAreHardened(t *testing.T) {
 	for _, name := range []string{"plane", "region"} {
 		u := readUnit(t, name)
 		installed := filepath.Join(t.TempDir(), filepath.Base(u.file))
-		text := strings.ReplaceAll(content(t, u.file), "/usr/local/bin/penstock", binary)
+		text := strings.ReplaceAll(content(t, u.file), "/usr/local/bin/penstock", binary())
 		if err := os.WriteFile(installed, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
