@@ -44,6 +44,9 @@ func Rounds(t *testing.T, short int) iter.Seq2[int, *rand.Rand] {
 	}
 }
 
+// Told reports whether the test was told how long to go on, as by `make soak`.
+func Told() bool { return os.Getenv(lengthVariable) != "" }
+
 // length is how long a test goes on: the longer of the two.
 type length struct {
 	span   time.Duration

@@ -2,6 +2,7 @@ package stories
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"database/sql"
@@ -19,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
@@ -293,8 +294,13 @@ func (l *load) next(t *testing.T) write {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.made++
-	if l.made%2 == 0 {
-		email := fmt.Sprintf("guest-%d@example.com", l.made)
+	return makeWrite(t, l.made)
+}
+
+// makeWrite makes up the write of a number.
+func makeWrite(t *testing.T, n int) write {
+	if n%2 == 0 {
+		email := fmt.Sprintf("guest-%d@example.com", n)
 		return write{"/invitations", email, fmt.Sprintf(`{"email":%q}`, email)}
 	}
 	public, _, err := ed25519.GenerateKey(nil)
@@ -305,7 +311,7 @@ func (l *load) next(t *testing.T) write {
 	if err != nil {
 		t.Error(err)
 	}
-	name, line := fmt.Sprint("key-", l.made), strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
+	name, line := fmt.Sprint("key-", n), strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
 	return write{"/user/keys", name, fmt.Sprintf(`{"name":%q,"key":%q}`, name, line)}
 }
 
@@ -368,10 +374,10 @@ func (l *load) verify(t *testing.T, database string) {
 	keys, emails := l.list(t)
 	slices.Sort(wantKeys)
 	slices.Sort(wantEmails)
-	if diff := cmp.Diff(wantKeys, keys); diff != "" {
+	if diff := gocmp.Diff(wantKeys, keys); diff != "" {
 		t.Errorf("keys acknowledged, and there:\n%s", diff)
 	}
-	if diff := cmp.Diff(wantEmails, emails); diff != "" {
+	if diff := gocmp.Diff(wantEmails, emails); diff != "" {
 		t.Errorf("invitations acknowledged, and there:\n%s", diff)
 	}
 	audited(t, database, keys, emails)
@@ -388,24 +394,33 @@ func (l *load) list(t *testing.T) (keys, emails []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var list []struct{ Name, Email string }
-		if err := json.Unmarshal(got.body, &list); err != nil {
+		subjects, err := subjectsIn(got.body)
+		if err != nil {
 			t.Fatal(err)
 		}
-		for _, item := range list {
-			if item.Email != "" {
-				emails = append(emails, item.Email)
-			} else {
-				keys = append(keys, item.Name)
-			}
+		if path == "/invitations" {
+			emails = subjects
+		} else {
+			keys = subjects
 		}
 	}
-	slices.Sort(keys)
-	slices.Sort(emails)
 	return keys, emails
 }
 
-// audited proves that each of these, and nothing else, is in the audit once.
+// subjectsIn is what the writes were about that made a list, sorted.
+func subjectsIn(body []byte) (subjects []string, err error) {
+	var list []struct{ Name, Email string }
+	if err := json.Unmarshal(body, &list); err != nil {
+		return nil, err
+	}
+	for _, item := range list {
+		subjects = append(subjects, cmp.Or(item.Email, item.Name))
+	}
+	slices.Sort(subjects)
+	return subjects, nil
+}
+
+// audited is auditedIn, of a file.
 func audited(t *testing.T, database string, keys, emails []string) {
 	t.Helper()
 	store, err := sqlite.OpenPlane(t.Context(), database)
@@ -413,8 +428,14 @@ func audited(t *testing.T, database string, keys, emails []string) {
 		t.Fatal(err)
 	}
 	defer store.Close()
+	auditedIn(t, store, keys, emails)
+}
+
+// auditedIn proves that each of these, and nothing else, is in the audit once.
+func auditedIn(t *testing.T, store cloud.Store, keys, emails []string) {
+	t.Helper()
 	var inAudit struct{ keys, emails []string }
-	err = store.Read(t.Context(), func(tx cloud.Reader) error {
+	err := store.Read(t.Context(), func(tx cloud.Reader) error {
 		organization, err := tx.FirstOrganization()
 		if err != nil {
 			return err
@@ -444,10 +465,10 @@ func audited(t *testing.T, database string, keys, emails []string) {
 	}
 	slices.Sort(inAudit.keys)
 	slices.Sort(inAudit.emails)
-	if diff := cmp.Diff(keys, inAudit.keys); diff != "" {
+	if diff := gocmp.Diff(keys, inAudit.keys); diff != "" {
 		t.Errorf("keys that are there, and in the audit:\n%s", diff)
 	}
-	if diff := cmp.Diff(emails, inAudit.emails); diff != "" {
+	if diff := gocmp.Diff(emails, inAudit.emails); diff != "" {
 		t.Errorf("invitations that are there, and in the audit:\n%s", diff)
 	}
 }
