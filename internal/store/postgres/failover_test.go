@@ -47,7 +47,9 @@ func wantUnavailable(t *testing.T, what string, err error) {
 }
 
 // A server that goes silent in the midst of a transaction is not waited for,
-// though the caller would wait for ever; nor is it by any later request.
+// though the caller would wait for ever; nor is it by any later request. Without
+// bound it is by both: by the first for ever, where a statement has the caller's
+// context, and by the others, where the pool is not reset.
 func TestSilentServer(t *testing.T) {
 	t.Parallel()
 	for name, use := range map[string]func(context.Context, *Plane, func()) error{
