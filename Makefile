@@ -13,7 +13,8 @@ SHELL := /bin/bash
 SEED ?= ../shared/contract/management.seed.yaml
 # How long every fuzz target runs in `make fuzz`.
 FUZZTIME ?= 1m
-# How long every soak test runs in `make soak`: a span, or rounds as in 200x.
+# How long every crash and failover story runs in `make soak`: a span, or rounds
+# as in 200x.
 DURATION ?= 10m
 # What `make test` tests, and what is added to its command line.
 PACKAGES ?= ./...
@@ -145,7 +146,7 @@ bench: ## Measure the API against a bare handler
 
 # They run side by side, since they wait more than they work; -v tells the seeds.
 .PHONY: soak
-soak: ## Run crashes and the like for DURATION (default 10m)
+soak: ## Run all crash and failover stories for DURATION (default 10m)
 	PENSTOCK_TEST_SOAK=$(DURATION) go test -count=1 -p 8 -timeout 0 -v -run '^TestSoak' $(PACKAGES)
 
 .PHONY: fuzz

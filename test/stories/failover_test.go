@@ -40,7 +40,7 @@ func TestSoakFailover(t *testing.T) {
 			pair.KillPrimary(t)
 			p.awaitReady(t, http.StatusServiceUnavailable)
 			moment(random, 500*time.Millisecond)
-			back.add(p.promote(t, pair)...)
+			back.add(p.promote(t, pair, requiredRecovery)...)
 			end()
 			p.verify(t)
 		})
@@ -52,6 +52,9 @@ func TestSoakFailover(t *testing.T) {
 // and does not say so: nobody waits for it longer than the stores' patience.
 func TestSoakSilentPrimary(t *testing.T) {
 	t.Parallel()
+	if !soak.Told() {
+		t.Skip("skipped: takes the stores' patience, twice; `make soak` runs it, and TestSilentServer shows the same of a store")
+	}
 	var back recoveries
 	for n, random := range soak.Rounds(t, 1) {
 		t.Run(fmt.Sprint("round-", n), func(t *testing.T) {
@@ -62,7 +65,7 @@ func TestSoakSilentPrimary(t *testing.T) {
 			moment(random, 10*time.Millisecond)
 			pair.Primary.Freeze(t)
 			p.awaitReady(t, http.StatusServiceUnavailable)
-			back.add(p.promote(t, pair)...)
+			back.add(p.promote(t, pair, enoughRecovery)...)
 			end()
 			p.verify(t)
 		})
@@ -70,24 +73,27 @@ func TestSoakSilentPrimary(t *testing.T) {
 	back.log(t)
 }
 
-// TestSoakReplicaCrash kills one of two planes at any moment: the other one goes
-// on serving, what either has acknowledged is there, and the one that was killed
-// comes back.
+// TestSoakReplicaCrash kills one of two planes at any moment, a few times: the
+// other one goes on serving, what either has acknowledged is there, and the one
+// that was killed comes back.
 func TestSoakReplicaCrash(t *testing.T) {
 	t.Parallel()
-	p := startPlanes(t, pgtest.Database(t))
-	end := p.clients.begin(t)
 	kills := 0
-	for _, random := range soak.Rounds(t, 3) {
-		p.awaitWrites(t, 1+random.IntN(40))
-		moment(random, 10*time.Millisecond)
-		p.crash(t, random.IntN(len(p.processes)))
-		kills++
+	for n, random := range soak.Rounds(t, 1) {
+		t.Run(fmt.Sprint("round-", n), func(t *testing.T) {
+			p := startPlanes(t, pgtest.Database(t))
+			end := p.clients.begin(t)
+			for range 1 + random.IntN(5) {
+				p.awaitWrites(t, 1+random.IntN(40))
+				moment(random, 10*time.Millisecond)
+				p.crash(t, random.IntN(len(p.processes)))
+				kills++
+			}
+			end()
+			p.verify(t)
+		})
 	}
-	p.awaitWrites(t, 1)
-	end()
-	p.verify(t)
-	t.Logf("killed %d times, with %d writes acknowledged, and %d times 503", kills, len(p.clients.acknowledged), p.clients.unavailable)
+	t.Logf("killed %d times", kills)
 }
 
 // planes is a plane of two processes over one PostgreSQL database, a region that
@@ -216,8 +222,9 @@ func (p *planes) awaitFleet(t *testing.T) {
 	}
 }
 
-// requiredRecovery is how soon after the promotion the plane has to be back;
-// enoughRecovery is what a machine may make of it that is busy with other tests.
+// requiredRecovery is how soon after the promotion the plane has to be back.
+// enoughRecovery is what a machine may make of it that is busy with other tests,
+// and where each new connection tries a silent primary first.
 const (
 	requiredRecovery = 5 * time.Second
 	enoughRecovery   = 30 * time.Second
@@ -225,15 +232,17 @@ const (
 
 // promote makes the standby a primary, and waits until everything goes on: each
 // plane acknowledges writes and is ready, and the region's reports are taken. It
-// returns how long after it was begun each plane acknowledged a write.
-func (p *planes) promote(t *testing.T, pair *pgtest.Pair) (took []time.Duration) {
+// returns how long after it was begun each plane acknowledged a write, of which
+// `make soak` insists on the limit.
+func (p *planes) promote(t *testing.T, pair *pgtest.Pair, limit time.Duration) (took []time.Duration) {
 	t.Helper()
 	began := time.Now()
 	pair.Promote(t)
+	end := p.clients.begin(t) // more of them: the others may still wait for the old primary
+	defer end()
 	p.awaitWrites(t, 1)
-	limit := enoughRecovery
-	if soak.Told() {
-		limit = requiredRecovery
+	if !soak.Told() {
+		limit = enoughRecovery
 	}
 	for _, r := range p.clients.replicas {
 		first, ok := r.firstAfter(began)

@@ -32,9 +32,14 @@ func (w writer) Link(region string) (cloud.Link, error) {
 }
 
 // Outcome implements cloud.Reader. It holds the key: of two equal requests one
-// waits, and finds what the other one did.
+// waits, and finds what the other one did. It holds what it finds as well, which
+// makes the commit wait for the standby as the first one's was to: that one may
+// have been given up, or the server started anew, before the standby had it.
 func (w writer) Outcome(caller cloud.ID, key string, now time.Time) (cloud.Outcome, error) {
 	if err := w.batch.LockName(w.ctx, "outcome "+string(caller)+" "+key); err != nil {
+		return cloud.Outcome{}, err
+	}
+	if err := w.batch.LockOutcome(w.ctx, batchdb.LockOutcomeParams{Caller: string(caller), Key: key}); err != nil {
 		return cloud.Outcome{}, err
 	}
 	return w.Writer.Outcome(caller, key, now)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
@@ -39,8 +40,9 @@ type schema struct {
 
 // database is a pool of connections to one database, wherever its primary is.
 type database struct {
-	pool   *pgxpool.Pool
-	schema schema
+	pool     *pgxpool.Pool
+	schema   schema
+	patience time.Duration
 }
 
 func openDatabase(ctx context.Context, url string, s schema, log *slog.Logger) (*database, error) {
@@ -52,7 +54,7 @@ func openDatabase(ctx context.Context, url string, s schema, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	d := &database{pool: pool, schema: s}
+	d := &database{pool: pool, schema: s, patience: patience}
 	if err := d.begin(ctx, log); err != nil {
 		pool.Close()
 		c := config.ConnConfig
@@ -61,7 +63,8 @@ func openDatabase(ctx context.Context, url string, s schema, log *slog.Logger) (
 	return d, nil
 }
 
-// configure reads a URL, and puts in what it leaves open.
+// configure reads a URL, and puts in what it leaves open. Of several hosts the
+// one that takes writes is meant: what a standby says may be old.
 func configure(url string) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -78,6 +81,12 @@ func configure(url string) (*pgxpool.Config, error) {
 	}
 	if config.ConnConfig.RuntimeParams["application_name"] == "" {
 		config.ConnConfig.RuntimeParams["application_name"] = "penstock"
+	}
+	if config.ConnConfig.ValidateConnect == nil { // target_session_attrs is not given, or "any"
+		config.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
+	if config.PingTimeout == 0 {
+		config.PingTimeout = connectTimeout
 	}
 	config.AfterConnect = insistOnDurability
 	return config, nil
@@ -101,7 +110,7 @@ func (d *database) begin(ctx context.Context, log *slog.Logger) error {
 	if err := d.migrate(ctx, conn); err != nil {
 		return err
 	}
-	return d.inWrite(ctx, func(tx rows.DB) error { return d.schema.begin(ctx, tx) })
+	return d.inWrite(ctx, d.schema.begin)
 }
 
 // reach returns a first connection, for which it waits a while.

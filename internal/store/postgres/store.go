@@ -29,18 +29,18 @@ func OpenPlane(ctx context.Context, url string, log *slog.Logger) (*Plane, error
 
 // Read implements cloud.Store.
 func (p *Plane) Read(ctx context.Context, fn func(cloud.Reader) error) error {
-	return p.db.inRead(ctx, func(tx rows.DB) error { return fn(rows.NewReader(ctx, tx)) })
+	return p.db.inRead(ctx, func(ctx context.Context, tx rows.DB) error { return fn(rows.NewReader(ctx, tx)) })
 }
 
 // Write implements cloud.Store.
 func (p *Plane) Write(ctx context.Context, fn func(cloud.Writer) error) error {
-	return p.db.inWrite(ctx, func(tx rows.DB) error { return fn(newWriter(ctx, tx)) })
+	return p.db.inWrite(ctx, func(ctx context.Context, tx rows.DB) error { return fn(newWriter(ctx, tx)) })
 }
 
 // Standing implements cloud.Store.
 func (p *Plane) Standing(ctx context.Context, user cloud.ID) (cloud.Standing, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+	ctx, done := p.db.bound(ctx, p.db.patience)
+	defer done()
 	return rows.Standing(ctx, session{p.db.pool}, user)
 }
 
@@ -79,12 +79,12 @@ func OpenRegion(ctx context.Context, url string, newIncarnation func() cloud.ID,
 
 // Read implements cloud.RegionStore.
 func (r *Region) Read(ctx context.Context, fn func(cloud.RegionReader) error) error {
-	return r.db.inRead(ctx, func(tx rows.DB) error { return fn(rows.NewRegionReader(ctx, tx)) })
+	return r.db.inRead(ctx, func(ctx context.Context, tx rows.DB) error { return fn(rows.NewRegionReader(ctx, tx)) })
 }
 
 // Write implements cloud.RegionStore.
 func (r *Region) Write(ctx context.Context, fn func(cloud.RegionWriter) error) error {
-	return r.db.inWrite(ctx, func(tx rows.DB) error { return fn(newRegionWriter(ctx, tx)) })
+	return r.db.inWrite(ctx, func(ctx context.Context, tx rows.DB) error { return fn(newRegionWriter(ctx, tx)) })
 }
 
 // Ping implements cloud.RegionStore.

@@ -16,6 +16,9 @@ const (
 	// patience bounds one use of the database: a server that went silent is not
 	// waited for by every request that there is.
 	patience = 15 * time.Second
+	// pingPatience is less, since who asks whether the database is there, such as
+	// a load balancer, does not wait long.
+	pingPatience = 5 * time.Second
 	// attempts is how often a transaction is run that others got in the way of.
 	attempts = 8
 	// rollbackPatience bounds giving up; a server that does not answer drops the
@@ -28,11 +31,15 @@ var (
 	writing = pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite}
 )
 
-func (d *database) inRead(ctx context.Context, fn func(rows.DB) error) error {
+// transaction is what is done in one. The context bounds it, and is for all that
+// it asks of the server.
+type transaction func(context.Context, rows.DB) error
+
+func (d *database) inRead(ctx context.Context, fn transaction) error {
 	return d.transact(ctx, reading, fn)
 }
 
-func (d *database) inWrite(ctx context.Context, fn func(rows.DB) error) (err error) {
+func (d *database) inWrite(ctx context.Context, fn transaction) (err error) {
 	for range attempts {
 		if err = d.transact(ctx, writing, fn); !passes(err) {
 			break
@@ -44,17 +51,30 @@ func (d *database) inWrite(ctx context.Context, fn func(rows.DB) error) (err err
 	return err
 }
 
+// bound is ctx for one use of the database. Where that took too long the server
+// may be silent, and no other request is to find that out by itself: connections
+// are made anew, to the server that answers. Call done at the end.
+func (d *database) bound(ctx context.Context, patience time.Duration) (within context.Context, done func()) {
+	within, cancel := context.WithTimeout(ctx, patience)
+	return within, func() {
+		if within.Err() != nil && ctx.Err() == nil {
+			d.pool.Reset()
+		}
+		cancel()
+	}
+}
+
 // transact runs fn in a transaction, of which nothing remains if fn fails or
 // panics, or if ctx ends before the commit.
-func (d *database) transact(ctx context.Context, options pgx.TxOptions, fn func(rows.DB) error) error {
-	within, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+func (d *database) transact(ctx context.Context, options pgx.TxOptions, fn transaction) error {
+	within, done := d.bound(ctx, d.patience)
+	defer done()
 	tx, err := d.pool.BeginTx(within, options)
 	if err != nil {
 		return outcome(ctx, err)
 	}
 	defer rollback(within, tx)
-	if err := fn(session{tx}); err != nil {
+	if err := fn(within, session{tx}); err != nil {
 		return outcome(ctx, err)
 	}
 	return outcome(ctx, tx.Commit(within))
@@ -81,8 +101,8 @@ var errStandby = errors.New("the server that was reached is a standby, which tak
 
 // ping asks for an answer of a server that takes writes.
 func (d *database) ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
+	ctx, done := d.bound(ctx, min(pingPatience, d.patience))
+	defer done()
 	var standby bool
 	if err := d.pool.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&standby); err != nil {
 		return translate(err)

@@ -131,6 +131,20 @@ func (q *Queries) LockName(ctx context.Context, name string) error {
 	return err
 }
 
+const lockOutcome = `-- name: LockOutcome :exec
+SELECT 1 FROM outcomes WHERE caller = $1 AND key = $2 FOR UPDATE
+`
+
+type LockOutcomeParams struct {
+	Caller string
+	Key    string
+}
+
+func (q *Queries) LockOutcome(ctx context.Context, arg LockOutcomeParams) error {
+	_, err := q.db.Exec(ctx, lockOutcome, arg.Caller, arg.Key)
+	return err
+}
+
 const putObjects = `-- name: PutObjects :exec
 INSERT INTO objects (
     region, kind, id, incarnation, snapshot_id, organization_id, project_id,

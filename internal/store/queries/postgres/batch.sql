@@ -56,3 +56,6 @@ SELECT 1 FROM links WHERE region = @region FOR UPDATE;
 -- Held until the end of the transaction.
 -- name: LockName :exec
 SELECT pg_advisory_xact_lock(hashtextextended(@name::text, 0));
+
+-- name: LockOutcome :exec
+SELECT 1 FROM outcomes WHERE caller = @caller AND key = @key FOR UPDATE;
