@@ -13,7 +13,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
-	"github.com/penstock-cloud/penstock/internal/store/rows"
 )
 
 const (
@@ -24,26 +23,32 @@ const (
 	// connectTimeout bounds the way to one server unless the URL has
 	// connect_timeout.
 	connectTimeout = 3 * time.Second
-	// startPatience is how long a server is waited for at a start, and startPause
-	// how long between two tries.
-	startPatience = 30 * time.Second
-	startPause    = 2 * time.Second
 )
+
+// patience is how long a database waits for its server.
+type patience struct {
+	use   time.Duration // bounds one use: a silent server is not waited for by every request that there is
+	start time.Duration // for the first connection
+	pause time.Duration // between two tries at it
+}
+
+var usual = patience{use: 15 * time.Second, start: 30 * time.Second, pause: 2 * time.Second}
 
 // schema says what a database is for, and what belongs in it.
 type schema struct {
 	name       string // for messages, and to tell databases apart
 	migrations fs.FS
-	begin      func(context.Context, rows.DB) error // puts in what each database has from the start
+	begin      transaction // puts in what each database has from the start
 }
 
 // database is a pool of connections to one database, wherever its primary is.
 type database struct {
-	pool   *pgxpool.Pool
-	schema schema
+	pool     *pgxpool.Pool
+	schema   schema
+	patience patience
 }
 
-func openDatabase(ctx context.Context, url string, s schema, log *slog.Logger) (*database, error) {
+func openDatabase(ctx context.Context, url string, s schema, p patience, log *slog.Logger) (*database, error) {
 	config, err := configure(url)
 	if err != nil {
 		return nil, err
@@ -52,7 +57,7 @@ func openDatabase(ctx context.Context, url string, s schema, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	d := &database{pool: pool, schema: s}
+	d := &database{pool: pool, schema: s, patience: p}
 	if err := d.begin(ctx, log); err != nil {
 		pool.Close()
 		c := config.ConnConfig
@@ -101,24 +106,28 @@ func (d *database) begin(ctx context.Context, log *slog.Logger) error {
 	if err := d.migrate(ctx, conn); err != nil {
 		return err
 	}
-	return d.inWrite(ctx, func(tx rows.DB) error { return d.schema.begin(ctx, tx) })
+	return d.inWrite(ctx, d.schema.begin)
 }
 
 // reach returns a first connection, for which it waits a while.
 func (d *database) reach(ctx context.Context, log *slog.Logger) (*pgxpool.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	within, cancel := context.WithTimeout(ctx, d.patience.start)
 	defer cancel()
 	for {
-		conn, err := d.pool.Acquire(ctx)
+		conn, err := d.pool.Acquire(within)
 		if err == nil || isFinal(err) {
 			return conn, err
 		}
-		err = inOneLine{err}
-		log.WarnContext(ctx, "the database cannot be reached; trying again for half a minute", "error", err)
+		if ctx.Err() == nil {
+			err = inOneLine{err}
+			log.WarnContext(ctx, "the database cannot be reached; trying again for half a minute", "error", err)
+		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("no server was reached within %v: %w", startPatience, err)
-		case <-time.After(startPause):
+			return nil, ctx.Err()
+		case <-within.Done():
+			return nil, fmt.Errorf("no server was reached within %v: %w", d.patience.start, err)
+		case <-time.After(d.patience.pause):
 		}
 	}
 }
@@ -149,6 +158,8 @@ func advise(err error) error {
 		return fmt.Errorf("there is no such database; make it with CREATE DATABASE: %w", err)
 	case code == insufficientRights:
 		return fmt.Errorf("the role lacks rights; make it the database's owner, or run `penstock admin migrate` as one that is: %w", err)
+	case code == readOnlyTransaction:
+		return fmt.Errorf("it takes no writes, as a standby; name the primary, or all hosts and target_session_attrs=read-write: %w", err)
 	}
 	return err
 }

@@ -20,28 +20,34 @@ var _ cloud.Store = (*Plane)(nil)
 // for half a minute, which is logged. Every other failure is final, and one
 // line for the operator.
 func OpenPlane(ctx context.Context, url string, log *slog.Logger) (*Plane, error) {
-	db, err := openDatabase(ctx, url, schema{name: "plane", migrations: migrations.Plane(), begin: rows.CreatePlane}, log)
+	db, err := openDatabase(ctx, url, planeSchema, usual, log)
 	if err != nil {
 		return nil, err
 	}
 	return &Plane{db}, nil
 }
 
+var planeSchema = schema{name: "plane", migrations: migrations.Plane(), begin: rows.CreatePlane}
+
 // Read implements cloud.Store.
 func (p *Plane) Read(ctx context.Context, fn func(cloud.Reader) error) error {
-	return p.db.inRead(ctx, func(tx rows.DB) error { return fn(rows.NewReader(ctx, tx)) })
+	return p.db.inRead(ctx, func(ctx context.Context, tx rows.DB) error { return fn(rows.NewReader(ctx, tx)) })
 }
 
 // Write implements cloud.Store.
 func (p *Plane) Write(ctx context.Context, fn func(cloud.Writer) error) error {
-	return p.db.inWrite(ctx, func(tx rows.DB) error { return fn(newWriter(ctx, tx)) })
+	return p.db.inWrite(ctx, func(ctx context.Context, tx rows.DB) error { return fn(newWriter(ctx, tx)) })
 }
 
 // Standing implements cloud.Store.
-func (p *Plane) Standing(ctx context.Context, user cloud.ID) (cloud.Standing, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+func (p *Plane) Standing(ctx context.Context, user cloud.ID) (s cloud.Standing, err error) {
+	ctx, cancel := context.WithTimeout(ctx, p.db.patience.use)
 	defer cancel()
-	return rows.Standing(ctx, session{p.db.pool}, user)
+	err = insist(func() error {
+		s, err = rows.Standing(ctx, session{p.db.pool}, user)
+		return err
+	})
+	return s, err
 }
 
 // Backup implements cloud.Store by a refusal: PostgreSQL has tools for that,
@@ -70,7 +76,7 @@ func OpenRegion(ctx context.Context, url string, newIncarnation func() cloud.ID,
 	db, err := openDatabase(ctx, url, schema{
 		name: "region", migrations: migrations.Region(),
 		begin: func(ctx context.Context, tx rows.DB) error { return rows.CreateIdentity(ctx, tx, newIncarnation()) },
-	}, log)
+	}, usual, log)
 	if err != nil {
 		return nil, err
 	}
@@ -79,12 +85,12 @@ func OpenRegion(ctx context.Context, url string, newIncarnation func() cloud.ID,
 
 // Read implements cloud.RegionStore.
 func (r *Region) Read(ctx context.Context, fn func(cloud.RegionReader) error) error {
-	return r.db.inRead(ctx, func(tx rows.DB) error { return fn(rows.NewRegionReader(ctx, tx)) })
+	return r.db.inRead(ctx, func(ctx context.Context, tx rows.DB) error { return fn(rows.NewRegionReader(ctx, tx)) })
 }
 
 // Write implements cloud.RegionStore.
 func (r *Region) Write(ctx context.Context, fn func(cloud.RegionWriter) error) error {
-	return r.db.inWrite(ctx, func(tx rows.DB) error { return fn(newRegionWriter(ctx, tx)) })
+	return r.db.inWrite(ctx, func(ctx context.Context, tx rows.DB) error { return fn(newRegionWriter(ctx, tx)) })
 }
 
 // Ping implements cloud.RegionStore.
