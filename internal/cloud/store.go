@@ -18,7 +18,7 @@ type Store interface {
 	// no such user.
 	Standing(ctx context.Context, user ID) (Standing, error)
 
-	// Read runs fn on one consistent state.
+	// Read runs fn on one consistent state. fn may run more than once, as in Write.
 	Read(ctx context.Context, fn func(Reader) error) error
 
 	// Write runs fn in one transaction, durable when Write returns nil. If fn

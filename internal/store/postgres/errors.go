@@ -96,8 +96,8 @@ func state(err error) string {
 	return ""
 }
 
-// passes reports whether a transaction that failed so may succeed when it is
-// run again at once.
+// passes reports whether what failed so may succeed when it is run again at
+// once.
 func passes(err error) bool {
 	code := state(err)
 	return code == serializationFailure || code == deadlockDetected || errors.Is(err, errClaimed)

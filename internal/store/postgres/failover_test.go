@@ -15,14 +15,14 @@ import (
 	"github.com/penstock-cloud/penstock/internal/store/postgres/pgtest"
 )
 
-// open opens a plane that is less patient than others.
-func open(t *testing.T, url string) *Plane {
+// openHasty opens a plane that is less patient than others.
+func openHasty(t *testing.T, url string) *Plane {
 	t.Helper()
 	p, err := OpenPlane(t.Context(), url, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.db.patience = time.Second
+	p.db.patience.use = time.Second
 	t.Cleanup(func() { _ = p.Close() })
 	return p
 }
@@ -86,7 +86,7 @@ func TestSilentServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := pgtest.NewServer(t)
-			p := open(t, server.Database(t))
+			p := openHasty(t, server.Database(t))
 			keepIdle(t, p)
 			wantUnavailable(t, name, use(context.WithoutCancel(t.Context()), p, func() { server.Freeze(t) }))
 			if n := p.db.pool.Stat().IdleConns(); n != 0 {
@@ -106,7 +106,7 @@ func TestSilentServer(t *testing.T) {
 func TestOutcomeWaitsForTheStandby(t *testing.T) {
 	t.Parallel()
 	pair := pgtest.NewPair(t)
-	p := open(t, pair.URL())
+	p := openHasty(t, pair.URL())
 	outcome := cloud.Outcome{Caller: "01a20ae9-b6b8-7360-bfba-a75f1086300e", Key: "k", Request: "r", Result: []byte("{}"), CreatedAt: time.Now()}
 	find := func() error {
 		return p.Write(t.Context(), func(tx cloud.Writer) error {
@@ -146,7 +146,7 @@ func TestStandbyIsPassedOver(t *testing.T) {
 			err = c.Close(t.Context())
 		}
 	}
-	if err := open(t, u).Ping(t.Context()); err != nil {
+	if err := openHasty(t, u).Ping(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -17,13 +16,13 @@ const migrationLock = 0x50454e53544f434b // "PENSTOCK"
 
 // migrate brings the schema up to date, and refuses one from the future and a
 // database that is something else.
-func (d *database) migrate(ctx context.Context, conn *pgxpool.Conn) (err error) {
+func (d *database) migrate(ctx context.Context, conn *pgxpool.Conn) error {
 	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock)); err != nil {
 		return err
 	}
 	defer func() {
-		_, unlockErr := conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(migrationLock))
-		err = errors.Join(err, unlockErr)
+		// If this fails the connection is broken, and the lock is gone with it.
+		_, _ = conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(migrationLock))
 	}()
 	if err := d.identify(ctx, conn.Conn()); err != nil {
 		return err
@@ -42,14 +41,13 @@ func (d *database) migrate(ctx context.Context, conn *pgxpool.Conn) (err error) 
 	if current > known {
 		return fmt.Errorf("a newer release wrote it (schema %d; this release knows up to %d); run that release, or restore a backup of this one", current, known)
 	}
-	if current == known {
-		return nil
-	}
-	if _, err := p.Up(ctx); err != nil {
+	return insist(func() error { // what serves meanwhile may hold tables in another order
+		if _, err := p.Up(ctx); err != nil {
+			return err
+		}
+		_, err := conn.Exec(ctx, collate) // also for a start before this one that did not come so far
 		return err
-	}
-	_, err = conn.Exec(ctx, collate)
-	return err
+	})
 }
 
 // identify refuses a database that is not of this schema, and marks a new one.

@@ -14,7 +14,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
-	"github.com/penstock-cloud/penstock/internal/store/rows"
 )
 
 const (
@@ -25,27 +24,32 @@ const (
 	// connectTimeout bounds the way to one server unless the URL has
 	// connect_timeout.
 	connectTimeout = 3 * time.Second
-	// startPatience is how long a server is waited for at a start, and startPause
-	// how long between two tries.
-	startPatience = 30 * time.Second
-	startPause    = 2 * time.Second
 )
+
+// patience is how long a database waits for its server.
+type patience struct {
+	use   time.Duration // bounds one use: a silent server is not waited for by every request that there is
+	start time.Duration // for the first connection
+	pause time.Duration // between two tries at it
+}
+
+var usual = patience{use: 15 * time.Second, start: 30 * time.Second, pause: 2 * time.Second}
 
 // schema says what a database is for, and what belongs in it.
 type schema struct {
 	name       string // for messages, and to tell databases apart
 	migrations fs.FS
-	begin      func(context.Context, rows.DB) error // puts in what each database has from the start
+	begin      transaction // puts in what each database has from the start
 }
 
 // database is a pool of connections to one database, wherever its primary is.
 type database struct {
 	pool     *pgxpool.Pool
 	schema   schema
-	patience time.Duration
+	patience patience
 }
 
-func openDatabase(ctx context.Context, url string, s schema, log *slog.Logger) (*database, error) {
+func openDatabase(ctx context.Context, url string, s schema, p patience, log *slog.Logger) (*database, error) {
 	config, err := configure(url)
 	if err != nil {
 		return nil, err
@@ -54,7 +58,7 @@ func openDatabase(ctx context.Context, url string, s schema, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	d := &database{pool: pool, schema: s, patience: patience}
+	d := &database{pool: pool, schema: s, patience: p}
 	if err := d.begin(ctx, log); err != nil {
 		pool.Close()
 		c := config.ConnConfig
@@ -83,13 +87,21 @@ func configure(url string) (*pgxpool.Config, error) {
 		config.ConnConfig.RuntimeParams["application_name"] = "penstock"
 	}
 	if config.ConnConfig.ValidateConnect == nil { // target_session_attrs is not given, or "any"
-		config.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+		config.ConnConfig.ValidateConnect = refuseStandby
 	}
 	if config.PingTimeout == 0 {
 		config.PingTimeout = connectTimeout
 	}
 	config.AfterConnect = insistOnDurability
 	return config, nil
+}
+
+// refuseStandby has another host tried, where the URL names several.
+func refuseStandby(ctx context.Context, conn *pgconn.PgConn) error {
+	if err := pgconn.ValidateConnectTargetSessionAttrsReadWrite(ctx, conn); err != nil {
+		return fmt.Errorf("%w (%w)", errStandby, err)
+	}
+	return nil
 }
 
 // insistOnDurability overrules a server or role that acknowledges a commit
@@ -115,19 +127,26 @@ func (d *database) begin(ctx context.Context, log *slog.Logger) error {
 
 // reach returns a first connection, for which it waits a while.
 func (d *database) reach(ctx context.Context, log *slog.Logger) (*pgxpool.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	within, cancel := context.WithTimeout(ctx, d.patience.start)
 	defer cancel()
+	var last error
 	for {
-		conn, err := d.pool.Acquire(ctx)
+		conn, err := d.pool.Acquire(within)
 		if err == nil || isFinal(err) {
 			return conn, err
 		}
-		err = inOneLine{err}
-		log.WarnContext(ctx, "the database cannot be reached; trying again for half a minute", "error", err)
+		if last == nil || within.Err() == nil { // else it says only that time is up
+			last = inOneLine{err}
+		}
+		if ctx.Err() == nil {
+			log.WarnContext(ctx, "the database cannot be reached; trying again for half a minute", "error", last)
+		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("no server was reached within %v: %w", startPatience, err)
-		case <-time.After(startPause):
+			return nil, ctx.Err()
+		case <-within.Done():
+			return nil, fmt.Errorf("no server was reached within %v: %w", d.patience.start, last)
+		case <-time.After(d.patience.pause):
 		}
 	}
 }
@@ -158,6 +177,8 @@ func advise(err error) error {
 		return fmt.Errorf("there is no such database; make it with CREATE DATABASE: %w", err)
 	case code == insufficientRights:
 		return fmt.Errorf("the role lacks rights; make it the database's owner, or run `penstock admin migrate` as one that is: %w", err)
+	case errors.Is(err, errStandby):
+		return fmt.Errorf("name the primary, or all hosts: %w", err)
 	}
 	return err
 }

@@ -20,12 +20,14 @@ var _ cloud.Store = (*Plane)(nil)
 // for half a minute, which is logged. Every other failure is final, and one
 // line for the operator.
 func OpenPlane(ctx context.Context, url string, log *slog.Logger) (*Plane, error) {
-	db, err := openDatabase(ctx, url, schema{name: "plane", migrations: migrations.Plane(), begin: rows.CreatePlane}, log)
+	db, err := openDatabase(ctx, url, planeSchema, usual, log)
 	if err != nil {
 		return nil, err
 	}
 	return &Plane{db}, nil
 }
+
+var planeSchema = schema{name: "plane", migrations: migrations.Plane(), begin: rows.CreatePlane}
 
 // Read implements cloud.Store.
 func (p *Plane) Read(ctx context.Context, fn func(cloud.Reader) error) error {
@@ -38,10 +40,14 @@ func (p *Plane) Write(ctx context.Context, fn func(cloud.Writer) error) error {
 }
 
 // Standing implements cloud.Store.
-func (p *Plane) Standing(ctx context.Context, user cloud.ID) (cloud.Standing, error) {
-	ctx, done := p.db.bound(ctx, p.db.patience)
+func (p *Plane) Standing(ctx context.Context, user cloud.ID) (s cloud.Standing, err error) {
+	ctx, done := p.db.bound(ctx, p.db.patience.use)
 	defer done()
-	return rows.Standing(ctx, session{p.db.pool}, user)
+	err = insist(func() error {
+		s, err = rows.Standing(ctx, session{p.db.pool}, user)
+		return err
+	})
+	return s, err
 }
 
 // Backup implements cloud.Store by a refusal: PostgreSQL has tools for that,
@@ -70,7 +76,7 @@ func OpenRegion(ctx context.Context, url string, newIncarnation func() cloud.ID,
 	db, err := openDatabase(ctx, url, schema{
 		name: "region", migrations: migrations.Region(),
 		begin: func(ctx context.Context, tx rows.DB) error { return rows.CreateIdentity(ctx, tx, newIncarnation()) },
-	}, log)
+	}, usual, log)
 	if err != nil {
 		return nil, err
 	}

@@ -13,13 +13,10 @@ import (
 )
 
 const (
-	// patience bounds one use of the database: a server that went silent is not
-	// waited for by every request that there is.
-	patience = 15 * time.Second
-	// pingPatience is less, since who asks whether the database is there, such as
-	// a load balancer, does not wait long.
+	// pingPatience is less than that of a use, since who asks whether the database
+	// is there, such as a load balancer, does not wait long.
 	pingPatience = 5 * time.Second
-	// attempts is how often a transaction is run that others got in the way of.
+	// attempts is how often something is run that others get in the way of.
 	attempts = 8
 	// rollbackPatience bounds giving up; a server that does not answer drops the
 	// transaction with its connection.
@@ -28,7 +25,7 @@ const (
 
 var (
 	reading = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	writing = pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite}
+	writing = pgx.TxOptions{IsoLevel: pgx.ReadCommitted} // on a standby the first change says so
 )
 
 // transaction is what is done in one. The context bounds it, and is for all that
@@ -36,17 +33,24 @@ var (
 type transaction func(context.Context, rows.DB) error
 
 func (d *database) inRead(ctx context.Context, fn transaction) error {
-	return d.transact(ctx, reading, fn)
+	return insist(func() error { return d.transact(ctx, reading, fn) })
 }
 
-func (d *database) inWrite(ctx context.Context, fn transaction) (err error) {
-	for range attempts {
-		if err = d.transact(ctx, writing, fn); !passes(err) {
-			break
-		}
-	}
+func (d *database) inWrite(ctx context.Context, fn transaction) error {
+	err := insist(func() error { return d.transact(ctx, writing, fn) })
 	if state(err) == readOnlyTransaction {
 		d.pool.Reset() // the primary became a standby; new connections find the new one
+	}
+	return err
+}
+
+// insist runs fn again while others get in its way. Even a read may be the one
+// that is given up for a deadlock, while the next release changes the tables.
+func insist(fn func() error) (err error) {
+	for range attempts {
+		if err = fn(); !passes(err) {
+			break
+		}
 	}
 	return err
 }
@@ -67,7 +71,7 @@ func (d *database) bound(ctx context.Context, patience time.Duration) (within co
 // transact runs fn in a transaction, of which nothing remains if fn fails or
 // panics, or if ctx ends before the commit.
 func (d *database) transact(ctx context.Context, options pgx.TxOptions, fn transaction) error {
-	within, done := d.bound(ctx, d.patience)
+	within, done := d.bound(ctx, d.patience.use)
 	defer done()
 	tx, err := d.pool.BeginTx(within, options)
 	if err != nil {
@@ -91,7 +95,7 @@ func rollback(ctx context.Context, tx pgx.Tx) {
 // reason, whatever the driver makes of it.
 func outcome(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil && cloud.CodeOf(err) == "" {
-		return ctx.Err()
+		err = ctx.Err()
 	}
 	return translate(err)
 }
@@ -101,7 +105,7 @@ var errStandby = errors.New("the server that was reached is a standby, which tak
 
 // ping asks for an answer of a server that takes writes.
 func (d *database) ping(ctx context.Context) error {
-	ctx, done := d.bound(ctx, min(pingPatience, d.patience))
+	ctx, done := d.bound(ctx, min(pingPatience, d.patience.use))
 	defer done()
 	var standby bool
 	if err := d.pool.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&standby); err != nil {

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
@@ -52,4 +54,19 @@ func testRegionCredentials(t *testing.T, open func() cloud.Store) {
 	refused(t, s, cloud.CodeNotFound, "", func(w cloud.Writer) error {
 		return w.CreateRegionCredential(credential(504, "north-1", "newer"))
 	})
+}
+
+// Lists are in the order of bytes, whatever language the database is made for.
+// Fails without COLLATE "C" on PostgreSQL.
+func testOrderOfBytes(t *testing.T, open func() cloud.Store) {
+	s := open()
+	names := []string{"a-b", "a_b", "ab", "B", "é", "Z", "a", "a.b", "~"}
+	var want []cloud.Region
+	for _, name := range names {
+		r := cloud.Region{Name: name, CreatedAt: now}
+		write(t, s, func(w cloud.Writer) error { return w.CreateRegion(r) })
+		want = append(want, r)
+	}
+	slices.SortFunc(want, func(a, b cloud.Region) int { return strings.Compare(a.Name, b.Name) })
+	pagedIn(t, s, "the regions", want, func(r cloud.Region) string { return r.Name }, cloud.Reader.Regions)
 }

@@ -280,3 +280,12 @@ func testBackup(t *testing.T, open func() cloud.Store) {
 		t.Errorf("the backup was touched by another one (%v)", err)
 	}
 }
+
+// Whoever sets a time and does not get an answer in it may try again later.
+func testTransactionTooLate(t *testing.T, open func() cloud.Store) {
+	s := open()
+	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
+	defer cancel()
+	wantCode(t, s.Write(ctx, func(w cloud.Writer) error { return w.CreateOrganization(acme) }), cloud.CodeUnavailable, "")
+	wantCode(t, s.Read(ctx, func(cloud.Reader) error { return nil }), cloud.CodeUnavailable, "")
+}
