@@ -44,12 +44,18 @@ type Link struct {
 	Incarnation         string
 	Epoch               int64
 	AppliedSeq          int64
+	HeardSeq            int64
 	DigestCount         int64
 	DigestSum           string
 	SyncedAt            int64
 	Sources             string
+	Clock               int64
+	Held                int64
+	MissingSince        int64
 	SnapshotID          string
 	SnapshotSeq         int64
+	SnapshotBegunAt     int64
+	SnapshotHad         int64
 	SnapshotNextPage    int64
 	SnapshotDigestCount int64
 	SnapshotDigestSum   string
@@ -76,6 +82,7 @@ type Object struct {
 	StateSince     int64
 	UpdatedAt      int64
 	Held           string
+	MissingSince   int64
 }
 
 type Organization struct {
@@ -111,6 +118,7 @@ type Region struct {
 	Name      string
 	Url       string
 	CreatedAt int64
+	Closed    bool
 }
 
 type RegionCredential struct {
@@ -118,6 +126,11 @@ type RegionCredential struct {
 	Region    string
 	Hash      string
 	CreatedAt int64
+}
+
+type RegionException struct {
+	Region         string
+	OrganizationID string
 }
 
 type SigningKey struct {
