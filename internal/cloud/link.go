@@ -30,6 +30,14 @@ type Link struct {
 	Clock time.Time
 }
 
+// NoteAside notes what of the copy is held or missing.
+func (l *Link) NoteAside(a Aside) {
+	l.Held, l.MissingSince = 0, a.MissingSince
+	for _, n := range a.Held {
+		l.Held += n
+	}
+}
+
 // Lag is how many changes the region is known to have that are not applied.
 func (l *Link) Lag() uint64 { return max(l.HeardSeq, l.AppliedSeq) - l.AppliedSeq }
 

@@ -77,10 +77,7 @@ func (c *copyChange) release(w cloud.Writer, link cloud.Link) error {
 // countAside notes in the link what of the copy is held or missing.
 func countAside(r cloud.Reader, link *cloud.Link) (cloud.Aside, error) {
 	aside, err := r.CountAside(link.Region)
-	link.Held, link.MissingSince = 0, aside.MissingSince
-	for _, n := range aside.Held {
-		link.Held += n
-	}
+	link.NoteAside(aside)
 	return aside, err
 }
 

@@ -43,7 +43,10 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	c := &chaos{stand: newStand(t), rnd: rand.New(rand.NewPCG(seed, seed))}
 	joined(c.stand, east) // whose copy nothing may touch
 	c.region = &daemon{chaos: c, site: newSite(c.stand, west)}
-	c.backup = c.region.site.clone()
+	c.backup = c.region.site.clone() // of when it had nothing
+	for n := range 20 {
+		c.region.site.run(n, acme, cloud.InstanceRunning)
+	}
 	c.heard = c.clock()
 	return c
 }
