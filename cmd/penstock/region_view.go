@@ -86,7 +86,7 @@ func viewRegion(s cloud.RegionStatus, now time.Time) regionView {
 }
 
 // seconds is a span as JSON and metrics have it.
-func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
+func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
 
 func (v regionView) synced() string {
 	if v.SyncAge == nil {
