@@ -44,8 +44,8 @@ const MaxCredentials = 2
 
 // Access says which organizations may use a region. The zero value lets all.
 type Access struct {
-	Closed bool // to all but the exceptions; otherwise open to all but those
-	Except []ID
+	Closed bool `json:"closed"` // to all but the exceptions; otherwise open to all but those
+	Except []ID `json:"except"`
 }
 
 // Admits reports whether an organization may use the region.
