@@ -117,7 +117,7 @@ func (v detailView) printHeld(out io.Writer) error {
 	}
 	if v.Missing > 0 {
 		fmt.Fprintf(w, "\nHeld as missing. A snapshot that the plane asks for removes what it lacks still,\n"+
-			"from %s on; to remove it now: penstock admin region accept %s\n",
+			"from %s on. To remove it now:\n  penstock admin region accept %s\n",
 			v.MissingSince.Add(cloud.GuardDelay).Format(time.RFC3339), v.Name)
 	}
 	for _, h := range v.HeldObjects {
