@@ -188,6 +188,36 @@ func TestTheGuardMeasuresByWhatTheCopyWas(t *testing.T) {
 	s.same(r)
 }
 
+// What is confirmed to be gone makes nothing look small either.
+func TestTheGuardMeasuresByWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	r := fleet(s, 100)
+	began := s.clock()
+	r.lose(50, 100)
+	r.snapshot()
+	s.pass(cloud.GuardDelay)
+	r.lose(0, 12)
+	r.snapshot()
+	s.wantMissing(r, began, span(0, 12, cloud.GuardDelay))
+	s.same(r)
+}
+
+func TestComingBackInASnapshotIsSeen(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	r := fleet(s, 30)
+	r.lose(10, 30)
+	r.snapshot()
+	r.find(10, 11) // acme's
+	if moved := s.touched(r.snapshot); !slices.Equal(moved, []string{"acme"}) {
+		t.Errorf("it moves %v", moved)
+	}
+	if got := s.health(acme, instanceKey(10).ID); got != cloud.InstanceHealthy {
+		t.Errorf("it is %s", got)
+	}
+}
+
 func TestThePlaneAsksAgainAndThenBelievesIt(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
