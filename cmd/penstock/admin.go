@@ -27,6 +27,12 @@ type adminCommand struct {
 	Region struct {
 		Create regionCreateCommand `cmd:"" help:"Make a region, and print its credential this once."`
 		List   regionListCommand   `cmd:"" help:"List the regions and the state of their links."`
+		Show   regionShowCommand   `cmd:"" help:"Show all of a region: what is held and why, sources, credentials."`
+		Accept regionAcceptCommand `cmd:"" help:"Remove what is held as missing, which the region no longer reports."`
+		Rotate regionRotateCommand `cmd:"" help:"Make a second credential, and print it this once."`
+		Revoke regionRevokeCommand `cmd:"" help:"Make a region's credentials, or one of them, worthless at once."`
+		Allow  regionAllowCommand  `cmd:"" help:"Let an organization, or all, use a region."`
+		Deny   regionDenyCommand   `cmd:"" help:"Let an organization, or all, no longer use a region."`
 	} `cmd:"" help:"Regions."`
 	Token struct {
 		Create tokenCreateCommand `cmd:"" help:"Print a token for a member, made if needed."`

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -11,14 +12,15 @@ import (
 )
 
 type regionCreateCommand struct {
-	Name string `arg:"" help:"Unique and URL-safe: a-z, 0-9 and '-'."`
-	URL  string `required:"" name:"url" env:"-" placeholder:"URL" help:"Where clients reach the region's Infrastructure API."`
+	Name string   `arg:"" help:"Unique and URL-safe: a-z, 0-9 and '-'."`
+	URL  string   `required:"" name:"url" env:"-" placeholder:"URL" help:"Where clients reach the region's Infrastructure API."`
+	Org  []string `env:"-" sep:"none" placeholder:"NAME" help:"Who may use it, and nobody else; may be given again (default: all organizations)."`
 }
 
 // Run makes the region and prints its credential, alone, on standard output.
 func (c *regionCreateCommand) Run(ctx context.Context, std streams, admin *adminCommand) error {
 	return admin.operate(ctx, std, func(o operator) error {
-		credential, err := o.CreateRegion(ctx, c.Name, c.URL)
+		credential, err := o.CreateRegion(ctx, c.Name, c.URL, c.Org...)
 		if err != nil {
 			return err
 		}
@@ -28,7 +30,20 @@ func (c *regionCreateCommand) Run(ctx context.Context, std streams, admin *admin
 	})
 }
 
-type regionListCommand struct{}
+// outputFlag chooses between text for people and JSON for programs.
+type outputFlag struct {
+	Output string `short:"o" env:"-" enum:"text,json" default:"text" placeholder:"FORM" help:"text or json (default: ${default})."`
+}
+
+func (f outputFlag) json() bool { return f.Output == "json" }
+
+func printJSON(out io.Writer, value any) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(value)
+}
+
+type regionListCommand struct{ outputFlag }
 
 // Run prints a line for each region, as the database knows it.
 func (c *regionListCommand) Run(ctx context.Context, std streams, admin *adminCommand) error {
@@ -37,35 +52,38 @@ func (c *regionListCommand) Run(ctx context.Context, std streams, admin *adminCo
 		if err != nil {
 			return err
 		}
-		return printRegions(std.out, statuses, time.Now())
+		views := make([]regionView, len(statuses))
+		for i, s := range statuses {
+			views[i] = viewRegion(s, time.Now())
+		}
+		if c.json() {
+			return printJSON(std.out, views)
+		}
+		return printRegions(std.out, views)
 	})
 }
 
-func printRegions(out io.Writer, statuses []cloud.RegionStatus, now time.Time) error {
-	if len(statuses) == 0 {
+func printRegions(out io.Writer, views []regionView) error {
+	if len(views) == 0 {
 		_, err := fmt.Fprintln(out, "no regions yet; make one with: penstock admin region create NAME --url URL")
 		return err
 	}
-	simulated := ""
+	simulated, held := "", ""
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "REGION\tLAST REPORT\tINSTANCES\tCLUSTERS\tURL")
-	for _, s := range statuses {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\n", s.Name, lastReport(s.Link, now),
-			s.Objects[cloud.KindInstance], s.Objects[cloud.KindCluster], s.URL)
-		if s.Name == localRegion {
+	fmt.Fprintln(w, "REGION\tLINK\tSYNCED\tLAG\tINSTANCES\tCLUSTERS\tHELD\tSOURCES\tSKEW")
+	for _, v := range views {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", v.Name, v.Link, v.synced(), v.Lag,
+			v.Objects[cloud.KindInstance], v.Objects[cloud.KindCluster], v.heldInAll(), v.sources(), v.skew())
+		if v.Name == localRegion {
 			simulated = "\n" + localRegion + " is simulated: nothing there is a real machine.\n"
+		}
+		if v.heldInAll() > 0 {
+			held = "\nWhat is held and why: penstock admin region show " + v.Name + "\n"
 		}
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_, err := io.WriteString(out, simulated)
+	_, err := io.WriteString(out, held+simulated)
 	return err
-}
-
-func lastReport(l cloud.Link, now time.Time) string {
-	if l.SyncedAt.IsZero() {
-		return "never"
-	}
-	return now.Sub(l.SyncedAt).Round(time.Second).String() + " ago"
 }

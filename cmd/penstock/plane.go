@@ -79,7 +79,7 @@ func (p *plane) assemble(ctx context.Context, c planeConfig) error {
 	if err != nil {
 		return err
 	}
-	c.metrics.Register(newLinkCollector(p.control.As(system)))
+	c.metrics.Register(newRegionCollector(p.control.As(system)))
 
 	mux := http.NewServeMux()
 	// Regions sync all day long; their requests would bury everybody else's.

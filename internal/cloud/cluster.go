@@ -37,8 +37,9 @@ type Cluster struct {
 	ID     ID
 	Region string
 	ClusterReport
-	StateSince time.Time // since when it is up, or down
-	UpdatedAt  time.Time
+	StateSince   time.Time // since when it is up, or down
+	UpdatedAt    time.Time
+	MissingSince time.Time // since when a held snapshot lacks it; zero if none does
 }
 
 // ParseClusterReport decodes and checks the body of a reported cluster.
@@ -62,5 +63,8 @@ func NewCluster(o StoredObject) (Cluster, error) {
 	if err != nil {
 		return Cluster{}, err
 	}
-	return Cluster{ID: o.ID, Region: o.Region, ClusterReport: r, StateSince: o.StateSince, UpdatedAt: o.UpdatedAt}, nil
+	return Cluster{
+		ID: o.ID, Region: o.Region, ClusterReport: r,
+		StateSince: o.StateSince, UpdatedAt: o.UpdatedAt, MissingSince: o.MissingSince,
+	}, nil
 }

@@ -154,6 +154,7 @@ type HealthClock struct {
 
 // Cluster computes the health of a cluster: a pure function of the clock, the
 // link and the last report. One whose prober found it down is offline at once.
+// One that is held as missing is stale at best: clusters know no attention.
 func (c HealthClock) Cluster(link *Link, cl Cluster) Assessment[ClusterHealth] {
 	b := link.believe(c.Now, cl.Source, c.Policy.Cluster, c.Outages)
 	switch {
@@ -161,6 +162,8 @@ func (c HealthClock) Cluster(link *Link, cl Cluster) Assessment[ClusterHealth] {
 		return Assessment[ClusterHealth]{Health: ClusterOffline, Reason: link.silence(cl.Source, b.confidence, c.Outages)}
 	case cl.Down:
 		return Assessment[ClusterHealth]{ClusterOffline, "its API does not answer since " + instant(cl.StateSince), b.offlineFrom}
+	case !cl.MissingSince.IsZero():
+		return Assessment[ClusterHealth]{ClusterStale, absence(cl.Region, cl.MissingSince), b.offlineFrom}
 	case b.confidence == stale:
 		return Assessment[ClusterHealth]{ClusterStale, link.silence(cl.Source, b.confidence, c.Outages), b.until}
 	default:
@@ -190,6 +193,8 @@ func (c HealthClock) Instance(link *Link, in Instance) Assessment[InstanceHealth
 func (c HealthClock) trouble(in Instance) (reason string, at time.Time) {
 	since := instant(in.StateSince)
 	switch {
+	case !in.MissingSince.IsZero():
+		return absence(in.Region, in.MissingSince), at
 	case in.Fault != "":
 		return in.Fault, at
 	case in.State == InstanceError || in.State == InstanceOutOfStock:
@@ -201,6 +206,11 @@ func (c HealthClock) trouble(in Instance) (reason string, at time.Time) {
 		}
 	}
 	return "", at
+}
+
+// absence words the reason for what is held as missing.
+func absence(region string, since time.Time) string {
+	return fmt.Sprintf("missing from what region %s reports since %s, and kept until that is confirmed", region, instant(since))
 }
 
 // instant is how reasons write a time: RFC 3339, UTC, to the second.

@@ -241,6 +241,9 @@ func randomWorld(r *rand.Rand) world {
 		w.link.Sources = nil
 	case 2:
 		w.link.Sources["s"] = at(span(time.Minute)) // the clock was set back
+	case 6:
+		w.instance.MissingSince = at(-span(10 * time.Minute))
+		w.cluster.MissingSince = w.instance.MissingSince
 	case 3, 4, 5:
 		to := at(-span(10 * time.Minute))
 		from := to.Add(-span(10 * time.Minute))

@@ -61,8 +61,9 @@ type Instance struct {
 	ID     ID
 	Region string
 	InstanceReport
-	StateSince time.Time
-	UpdatedAt  time.Time
+	StateSince   time.Time
+	UpdatedAt    time.Time
+	MissingSince time.Time // since when a held snapshot lacks it; zero if none does
 }
 
 // Bounds on what a region may report, in bytes and in entries.
@@ -102,7 +103,10 @@ func NewInstance(o StoredObject) (Instance, error) {
 	if err != nil {
 		return Instance{}, err
 	}
-	return Instance{ID: o.ID, Region: o.Region, InstanceReport: r, StateSince: o.StateSince, UpdatedAt: o.UpdatedAt}, nil
+	return Instance{
+		ID: o.ID, Region: o.Region, InstanceReport: r,
+		StateSince: o.StateSince, UpdatedAt: o.UpdatedAt, MissingSince: o.MissingSince,
+	}, nil
 }
 
 func checkOwner(organization, project ID) error {

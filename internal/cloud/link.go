@@ -14,10 +14,37 @@ type Link struct {
 	Incarnation ID                   // of the region's database; "" before the first hello
 	Epoch       uint64               // granted at the last hello; lower ones are fenced
 	AppliedSeq  uint64               // the last seq of the region that was applied
-	Digest      Digest               // of the plane's copy at AppliedSeq
+	HeardSeq    uint64               // the last seq that the region was heard to be at
+	Digest      Digest               // of the plane's copy at AppliedSeq, without what is missing
 	SyncedAt    time.Time            // when a sync was accepted last; zero for never
 	Sources     map[string]time.Time // the latest instant at which each provably was alive
 	Snapshot    *Snapshot            // the one under way, if any
+
+	// What of the copy needs attention. Every message that changes it counts
+	// anew.
+	Held         int64     // objects that are not shown
+	MissingSince time.Time // the earliest of those held as missing; zero if none is
+
+	// Clock is what the region's own clock said at SyncedAt; zero if it did not
+	// tell. It is shown to the operator, and nothing is decided by it.
+	Clock time.Time
+}
+
+// NoteAside notes what of the copy is held or missing.
+func (l *Link) NoteAside(a Aside) {
+	l.Held, l.MissingSince = 0, a.MissingSince
+	for _, n := range a.Held {
+		l.Held += n
+	}
+}
+
+// Lag is how many changes the region is known to have that are not applied.
+func (l *Link) Lag() uint64 { return max(l.HeardSeq, l.AppliedSeq) - l.AppliedSeq }
+
+// Skew is how far the region's clock is ahead of the plane's, as far as the
+// time that a message takes; ok is false if the region did not tell.
+func (l *Link) Skew() (skew time.Duration, ok bool) {
+	return l.Clock.Sub(l.SyncedAt), !l.Clock.IsZero()
 }
 
 // Snapshot is a transfer under way of everything that a region has.
@@ -26,6 +53,8 @@ type Snapshot struct {
 	Seq      uint64 // what the region had when it began
 	NextPage int    // the page expected next, from 0
 	Digest   Digest // of the pages accepted so far
+	BegunAt  time.Time
+	Had      int64 // how many objects the copy had when it was last whole
 }
 
 // evidenceGrain is the play in evidence about a silent source. A source that

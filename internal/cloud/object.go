@@ -56,14 +56,42 @@ type StoredObject struct {
 	StateSince     time.Time // when the plane first accepted this state
 	UpdatedAt      time.Time // when the plane accepted this rev
 	Held           HeldReason
+	MissingSince   time.Time // since when a held snapshot lacks it; zero if none does
 }
 
 // HeldReason says why an object is kept aside and not shown to tenants; "" is
 // the ordinary case.
 type HeldReason string
 
-// HeldForeignID marks an object whose id another region reported first.
-const HeldForeignID HeldReason = "its id belongs to another region"
+// The reasons, of which the first that applies is given.
+const (
+	HeldUnknownOrganization HeldReason = "unknown-organization"
+	HeldDenied              HeldReason = "organization-denied"
+	HeldForeignID           HeldReason = "foreign-id" // another region reported it first
+)
+
+// HeldReasons lists the reasons.
+var HeldReasons = []HeldReason{HeldUnknownOrganization, HeldDenied, HeldForeignID}
+
+// Text says the reason in words.
+func (r HeldReason) Text() string {
+	switch r {
+	case HeldUnknownOrganization:
+		return "its organization does not exist"
+	case HeldDenied:
+		return "its organization may not use the region"
+	case HeldForeignID:
+		return "its id belongs to another region"
+	}
+	return string(r)
+}
+
+// Aside counts what of a region's objects needs an operator's attention.
+type Aside struct {
+	Held         map[HeldReason]int64
+	Missing      int64
+	MissingSince time.Time // the earliest; zero if nothing is missing
+}
 
 // Digest sums up a set of objects, so that two ends can compare their copies:
 // the count, and the sum modulo 2^256 of SHA-256 over each. Adding and

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -37,9 +38,35 @@ type RegionCredential struct {
 	CreatedAt time.Time
 }
 
+// MaxCredentials is how many credentials of a region are good at a time: the
+// one in use, and the one that replaces it.
+const MaxCredentials = 2
+
+// Access says which organizations may use a region. The zero value lets all.
+type Access struct {
+	Closed bool `json:"closed"` // to all but the exceptions; otherwise open to all but those
+	Except []ID `json:"except"`
+}
+
+// Admits reports whether an organization may use the region.
+func (a Access) Admits(organization ID) bool {
+	return slices.Contains(a.Except, organization) == a.Closed
+}
+
+// With returns the access where the organization may use the region, or not.
+func (a Access) With(organization ID, admitted bool) Access {
+	except := slices.DeleteFunc(slices.Clone(a.Except), func(id ID) bool { return id == organization })
+	if admitted == a.Closed {
+		except = append(except, organization)
+		slices.Sort(except)
+	}
+	return Access{a.Closed, except}
+}
+
 // RegionStatus is what an operator sees of a region.
 type RegionStatus struct {
 	Region
 	Link    Link
 	Objects map[ObjectKind]int64
+	Aside   Aside
 }

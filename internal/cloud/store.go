@@ -65,9 +65,14 @@ type Reader interface {
 	Region(name string) (Region, error)
 	Regions(page Page) ([]Region, error) // by name
 	RegionByCredential(hash SecretHash) (Region, error)
+	RegionCredentials(region string) ([]RegionCredential, error) // oldest first
+	Access(region string) (Access, error)
 	Link(region string) (Link, error) // the zero Link, with its name, before the first hello
 	Links() ([]Link, error)
-	CountObjects(region string) (map[ObjectKind]int64, error)
+	CountObjects(region string) (map[ObjectKind]int64, error) // held and missing ones too
+	CountAside(region string) (Aside, error)
+	ObjectsAside(region string, after ObjectKey, limit int) ([]StoredObject, error) // held or missing, by key
+	OrganizationsIn(region string) ([]ID, error)                                    // of its objects, in their order
 
 	// Held objects are not among these. project "" means all.
 	Instance(organization, id ID) (Instance, error)
@@ -78,6 +83,11 @@ type Reader interface {
 	// too. Owners returns the regions in whose names ids are shown.
 	StoredObjects(region string, keys []ObjectKey) (map[ObjectKey]StoredObject, error)
 	Owners(keys []ObjectKey) (map[ObjectKey]string, error)
+	// ReasonsGone returns held objects of the region whose id nobody has any
+	// longer, or whose organization there is by now.
+	ReasonsGone(region string, limit int) ([]StoredObject, error)
+	// KnownOrganizations returns those of the ids that are organizations'.
+	KnownOrganizations(ids []ID) (map[ID]bool, error)
 
 	Plane() (Plane, error)
 	SigningKeys() ([]SigningKey, error)                            // newest first
@@ -110,15 +120,27 @@ type Writer interface {
 	CreateRegion(r Region) error
 	SetRegionURL(name, url string) error
 	CreateRegionCredential(c RegionCredential) error
+	DeleteRegionCredential(region string, id ID) error
+	SetAccess(region string, a Access) error
 	PutLink(l Link) error
 
 	// PutObjects inserts or replaces by region and key, as part of the region's
-	// present incarnation, and marks them as seen in the snapshot ("" for none).
+	// present incarnation, and marks them as seen in the snapshot ("" for none)
+	// and as not missing.
 	PutObjects(incarnation, snapshot ID, objects []StoredObject) error
 	DeleteObjects(region string, keys []ObjectKey) error // missing ones are skipped
-	// DeleteUnseen deletes what the region has beyond the snapshot, and returns
-	// the organizations that lost something.
+	// What the region has beyond a snapshot is unseen. HoldUnseen marks it as
+	// missing, DeleteUnseen deletes it, each as far as it is not missing yet;
+	// DeleteMissing deletes what has been since an instant. They return the
+	// organizations whose objects these are.
+	CountUnseen(region string, snapshot ID) (int64, error)
+	HoldUnseen(region string, snapshot ID, since time.Time) ([]ID, error)
 	DeleteUnseen(region string, snapshot ID) ([]ID, error)
+	DeleteMissing(region string, until time.Time) ([]ID, error)
+	// AllowObjects and DenyObjects show and hold what the region has of an
+	// organization, and return how many objects that changes.
+	AllowObjects(region string, organization ID) (int64, error)
+	DenyObjects(region string, organization ID) (int64, error)
 
 	// TouchFleet and TouchHealth move the revisions on which kept lists depend.
 	// They come last in a transaction; ids are touched in their order.

@@ -147,6 +147,10 @@ func namedOrFirst(tx cloud.Reader, name string) (cloud.Organization, error) {
 		}
 		return org, err
 	}
+	return organizationNamed(tx, name)
+}
+
+func organizationNamed(tx cloud.Reader, name string) (cloud.Organization, error) {
 	org, err := tx.OrganizationByName(name)
 	if cloud.CodeOf(err) == cloud.CodeNotFound {
 		return org, cloud.NotFound("there is no organization named %q; make it with: penstock admin org create %s", name, name)

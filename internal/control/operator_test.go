@@ -61,7 +61,19 @@ func TestOperatorsChangesAreAudited(t *testing.T) {
 				{"make it again", conflict(func() error { _, err := operator.CreateRegion(ctx, "west-1", "https://west-1.example.com"); return err }), nil},
 				{"ensure it", func() error { return ensure(ctx, operator, "https://west-1.example.com", secret, true) }, nil},
 				{"move it", func() error { return ensure(ctx, operator, "https://west.example.com", secret, true) }, []string{"region.update west-1"}},
-				{"lose its credential", func() error { return ensure(ctx, operator, "https://west.example.com", cloud.Secret{}, false) }, []string{"region.credential.create west-1"}},
+				{"lose its credential", func() error { return ensure(ctx, operator, "https://west.example.com", cloud.Secret{}, false) }, []string{"region.credential.revoke west-1", "region.credential.create west-1"}},
+				{"rotate it", func() error { _, err := operator.RotateCredential(ctx, "west-1"); return err }, []string{"region.credential.create west-1"}},
+				{"rotate it once more", conflict(func() error { _, err := operator.RotateCredential(ctx, "west-1"); return err }), nil},
+				{"revoke both", func() error { _, err := operator.RevokeCredentials(ctx, "west-1", ""); return err }, []string{"region.credential.revoke west-1", "region.credential.revoke west-1"}},
+				{"revoke none", conflict(func() error { _, err := operator.RevokeCredentials(ctx, "west-1", ""); return err }), nil},
+				{"deny an organization", func() error { return operator.AdmitOrganization(ctx, "west-1", "acme", false) }, []string{"region.access west-1"}},
+				{"deny it again", func() error { return operator.AdmitOrganization(ctx, "west-1", "acme", false) }, nil},
+				{"allow all", func() error { return operator.AdmitAll(ctx, "west-1", true) }, []string{"region.access west-1"}},
+				{"make a region for one", func() error {
+					_, err := operator.CreateRegion(ctx, "east-1", "https://east-1.example.com", "acme")
+					return err
+				}, []string{"region.create east-1"}},
+				{"accept nothing", conflict(func() error { _, err := operator.AcceptMissing(ctx, "west-1"); return err }), nil},
 				{"back up", func() error { return operator.Backup(ctx, backup) }, []string{"database.backup " + backup}},
 			} {
 				before := len(audit(t, plane))

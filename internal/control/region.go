@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"slices"
+	"strings"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 )
@@ -29,11 +31,8 @@ func (o Operator) RegionStatuses(ctx context.Context) ([]cloud.RegionStatus, err
 		}
 		statuses := make([]cloud.RegionStatus, 0, len(regions))
 		for _, r := range regions {
-			status := cloud.RegionStatus{Region: r}
-			if status.Link, err = tx.Link(r.Name); err != nil {
-				return nil, err
-			}
-			if status.Objects, err = tx.CountObjects(r.Name); err != nil {
+			status, err := regionStatus(tx, r)
+			if err != nil {
 				return nil, err
 			}
 			statuses = append(statuses, status)
@@ -42,10 +41,66 @@ func (o Operator) RegionStatuses(ctx context.Context) ([]cloud.RegionStatus, err
 	})
 }
 
+func regionStatus(tx cloud.Reader, r cloud.Region) (cloud.RegionStatus, error) {
+	status := cloud.RegionStatus{Region: r}
+	var err error
+	if status.Link, err = tx.Link(r.Name); err != nil {
+		return status, err
+	}
+	if status.Objects, err = tx.CountObjects(r.Name); err != nil {
+		return status, err
+	}
+	status.Aside, err = tx.CountAside(r.Name)
+	return status, err
+}
+
+// RegionDetail is all that an operator can see of a region.
+type RegionDetail struct {
+	cloud.RegionStatus
+	Credentials []cloud.RegionCredential // oldest first
+	Closed      bool                     // to all organizations but the exceptions; else open to all but those
+	Except      []cloud.Organization     // by name
+	Aside       []cloud.StoredObject     // held or missing, by kind and id
+}
+
+// Region tells all of a region.
+func (o Operator) Region(ctx context.Context, name string) (RegionDetail, error) {
+	return read(ctx, o.Control, func(tx cloud.Reader) (RegionDetail, error) {
+		var d RegionDetail
+		region, err := tx.Region(name)
+		if err != nil {
+			return d, err
+		}
+		if d.RegionStatus, err = regionStatus(tx, region); err != nil {
+			return d, err
+		}
+		if d.Credentials, err = tx.RegionCredentials(name); err != nil {
+			return d, err
+		}
+		if d.Aside, err = tx.ObjectsAside(name, cloud.ObjectKey{}, 0); err != nil {
+			return d, err
+		}
+		access, err := tx.Access(name)
+		if err != nil {
+			return d, err
+		}
+		d.Closed = access.Closed
+		for _, id := range access.Except {
+			organization, err := tx.Organization(id)
+			if err != nil {
+				return d, err
+			}
+			d.Except = append(d.Except, organization)
+		}
+		slices.SortFunc(d.Except, func(a, b cloud.Organization) int { return strings.Compare(a.Name, b.Name) })
+		return d, nil
+	})
+}
+
 // CreateRegion makes a region and its credential, which is returned this once
-// and stored as a hash. CodeInvalid for a wrong name or URL, CodeConflict for a
-// name that is taken.
-func (o Operator) CreateRegion(ctx context.Context, name, url string) (cloud.Secret, error) {
+// and stored as a hash. Where organizations are named, they alone may use it.
+// CodeInvalid for a wrong name or URL, CodeConflict for a name that is taken.
+func (o Operator) CreateRegion(ctx context.Context, name, url string, organizations ...string) (cloud.Secret, error) {
 	if err := cloud.CheckName("the region's name", name); err != nil {
 		return cloud.Secret{}, err
 	}
@@ -58,7 +113,18 @@ func (o Operator) CreateRegion(ctx context.Context, name, url string) (cloud.Sec
 		if err := tx.CreateRegion(region); err != nil {
 			return err
 		}
-		return o.addCredential(tx, region, secret, change{action: "region.create", target: name, after: map[string]any{"url": url}})
+		after := map[string]any{"url": url}
+		if len(organizations) > 0 {
+			access, err := accessFor(tx, organizations)
+			if err != nil {
+				return err
+			}
+			if err := tx.SetAccess(name, access); err != nil {
+				return err
+			}
+			after["access"] = access
+		}
+		return o.addCredential(tx, region, secret, change{action: "region.create", target: name, after: after})
 	})
 	return secret, err
 }
@@ -91,6 +157,16 @@ func (o Operator) EnsureRegion(ctx context.Context, name, url string, have cloud
 		}
 		if err != nil && cloud.CodeOf(err) != cloud.CodeNotFound {
 			return err
+		}
+		// What was lost is good for nothing but to whoever finds it.
+		credentials, err := tx.RegionCredentials(name)
+		if err != nil {
+			return err
+		}
+		for _, c := range credentials {
+			if err := o.revoke(tx, c); err != nil {
+				return err
+			}
 		}
 		secret = newRegionSecret()
 		return o.addCredential(tx, region, secret, change{action: "region.credential.create", target: name})

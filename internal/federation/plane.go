@@ -28,13 +28,23 @@ type PlaneConfig struct {
 //
 //   - Epoch and Incarnation are those of the last hello; no other daemon, and
 //     no other stream of changes, is listened to.
-//   - While Snapshot is nil, the copy is exactly what that incarnation had at
-//     AppliedSeq, and Digest is its digest.
+//   - While Snapshot is nil, the copy without what is missing is exactly what
+//     that incarnation had at AppliedSeq, and Digest is its digest.
 //   - While Snapshot is not nil, the copy may be a mixture, or another
 //     incarnation's; a snapshot is under way or owed, and nothing but the commit
 //     of one makes the copy whole again. So whatever interrupts a snapshot
 //     replaces it by one with a new id that nobody was told, and the region has
 //     to begin again.
+//   - An object is missing from the commit of a snapshot that lacks it and too
+//     many others (cloud.Guarded), until the region has it again, says that it
+//     is gone, or a snapshot that begins cloud.GuardDelay later lacks it still.
+//     No other way of lacking it removes it, whatever else comes in between:
+//     deltas, other snapshots, new incarnations, restarts of either side. From
+//     that delay on every sync is answered with resync, until the snapshot
+//     begins. An operator may remove what is missing at any time.
+//   - An object is held aside while its id is another region's, or its
+//     organization unknown or denied (gate). It counts like any other, but owns
+//     no id.
 type Plane struct {
 	store  cloud.Store
 	health cloud.HealthPolicy
@@ -90,7 +100,10 @@ func (p *Plane) Hello(ctx context.Context, peer Peer, req wire.HelloRequest) (wi
 			return err
 		}
 		now, before := p.now(), link
-		next := p.greet(&link, cloud.ID(req.Incarnation), req.Seq, digest)
+		next, err := p.greet(w, &link, cloud.ID(req.Incarnation), req.Seq, digest)
+		if err != nil {
+			return err
+		}
 		if err := w.PutLink(link); err != nil {
 			return err
 		}
@@ -119,34 +132,44 @@ func (p *Plane) Hello(ctx context.Context, peer Peer, req wire.HelloRequest) (wi
 // not name theirs, and must not be applied to another one's copy. An old
 // incarnation that comes back is thereby one like any other, and sends a
 // snapshot.
-func (p *Plane) greet(link *cloud.Link, incarnation cloud.ID, seq uint64, digest cloud.Digest) wire.WelcomeNext {
+func (p *Plane) greet(r cloud.Reader, link *cloud.Link, incarnation cloud.ID, seq uint64, digest cloud.Digest) (wire.WelcomeNext, error) {
 	link.Epoch++
+	link.HeardSeq = seq
 	first, other := link.Incarnation == "", link.Incarnation != incarnation
 	if other {
 		link.Incarnation, link.AppliedSeq, link.Digest = incarnation, 0, cloud.Digest{}
 	}
 	switch {
 	case first && seq == 0 && digest == cloud.Digest{}:
-		return wire.WelcomeNextResume // two empty sets are equal without a snapshot
+		return wire.WelcomeNextResume, nil // two empty sets are equal without a snapshot
 	case other:
-		p.oweSnapshot(link)
-		return wire.WelcomeNextSnapshot
+		return wire.WelcomeNextSnapshot, p.oweSnapshot(r, link)
 	case seq < link.AppliedSeq, seq == link.AppliedSeq && digest != link.Digest:
 		// From here on the stream is not the one that was applied. It stays
 		// refused until it has another name.
-		p.oweSnapshot(link)
-		return wire.WelcomeNextRenew
+		return wire.WelcomeNextRenew, p.oweSnapshot(r, link)
 	case link.Snapshot != nil:
-		p.oweSnapshot(link)
-		return wire.WelcomeNextSnapshot
+		return wire.WelcomeNextSnapshot, p.oweSnapshot(r, link)
 	default:
-		return wire.WelcomeNextResume
+		return wire.WelcomeNextResume, nil
 	}
 }
 
 // oweSnapshot notes that only a snapshot yet to begin makes the copy whole.
-func (p *Plane) oweSnapshot(link *cloud.Link) {
-	link.Snapshot = &cloud.Snapshot{ID: p.newID()}
+func (p *Plane) oweSnapshot(r cloud.Reader, link *cloud.Link) error {
+	return replaceSnapshot(r, link, cloud.Snapshot{ID: p.newID()})
+}
+
+// replaceSnapshot puts a snapshot in the place of the one under way. What the
+// copy had when it was last whole is what the guard measures losses by.
+func replaceSnapshot(r cloud.Reader, link *cloud.Link, next cloud.Snapshot) (err error) {
+	if link.Snapshot != nil {
+		next.Had = link.Snapshot.Had
+	} else if next.Had, err = countObjects(r, link.Region); err != nil {
+		return err
+	}
+	link.Snapshot = &next
+	return nil
 }
 
 // link reads the link on which a message of this epoch may act: the last one
@@ -170,6 +193,7 @@ type streamState struct {
 	Epoch       uint64   `json:"epoch"`
 	AppliedSeq  uint64   `json:"applied_seq"`
 	Objects     *int64   `json:"objects,omitempty"`
+	Missing     *int64   `json:"missing,omitempty"`
 }
 
 func streamOf(l cloud.Link) streamState {

@@ -43,7 +43,10 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	c := &chaos{stand: newStand(t), rnd: rand.New(rand.NewPCG(seed, seed))}
 	joined(c.stand, east) // whose copy nothing may touch
 	c.region = &daemon{chaos: c, site: newSite(c.stand, west)}
-	c.backup = c.region.site.clone()
+	c.backup = c.region.site.clone() // of when it had nothing
+	for n := range 20 {
+		c.region.site.run(n, acme, cloud.InstanceRunning)
+	}
 	c.heard = c.clock()
 	return c
 }
@@ -57,12 +60,12 @@ func (c *chaos) run(steps int) {
 		}
 	}
 	// Quiet: what is still under way arrives or never does, nobody else speaks,
-	// and the region has time to compare digests.
+	// and the region has time to compare digests, and to confirm what is missing.
 	c.rival = nil
 	c.deliverLate(c.rnd.IntN(len(c.late) + 1))
 	c.late, c.calm = nil, true
 	for range 60 {
-		c.pass(time.Second)
+		c.pass(15 * time.Second)
 		c.heard = c.clock()
 		c.region.step()
 		c.check()
@@ -130,8 +133,17 @@ func (c *chaos) check() {
 	c.t.Helper()
 	if l := c.link(west); l.Snapshot == nil {
 		var digest cloud.Digest
+		var missingSince time.Time
 		for _, o := range c.stored(west, slices.Collect(maps.Keys(c.region.ever))...) {
-			digest.Add(o.Object)
+			switch {
+			case o.MissingSince.IsZero():
+				digest.Add(o.Object)
+			case missingSince.IsZero() || o.MissingSince.Before(missingSince):
+				missingSince = o.MissingSince
+			}
+		}
+		if !missingSince.Equal(l.MissingSince) {
+			c.t.Errorf("objects are missing since %v, and the link says %v", missingSince, l.MissingSince)
 		}
 		if digest != l.Digest {
 			c.t.Errorf("the copy has the digest %v, and the link says %v", digest, l.Digest)

@@ -13,15 +13,27 @@ import (
 // worked out before it is written.
 type copyChange struct {
 	put     []cloud.StoredObject
-	removed []cloud.Object // what was there before, in the place of put or deleted
-	held    []cloud.ObjectKey
+	removed []cloud.Object // what counted before, in the place of put or deleted
+	held    []cloud.StoredObject
+	aside   bool                  // it concerns objects that are held or missing
 	touched map[cloud.ID]struct{} // organizations whose lists look different
 }
+
+func newChange() copyChange { return copyChange{touched: make(map[cloud.ID]struct{})} }
 
 func (c *copyChange) touch(o cloud.StoredObject) {
 	if o.Held == "" { // nobody sees the others
 		c.touched[o.OrganizationID] = struct{}{}
 	}
+}
+
+// replace takes note of an object that is replaced or deleted. One that is
+// missing counts no longer among what the region has.
+func (c *copyChange) replace(old cloud.StoredObject) {
+	if old.MissingSince.IsZero() {
+		c.removed = append(c.removed, old.Object)
+	}
+	c.aside = c.aside || old.Held != "" || !old.MissingSince.IsZero()
 }
 
 // organizations lists those whose lists look different, in their order.
@@ -36,7 +48,7 @@ func (c *copyChange) organizations() []cloud.ID {
 // incarnations do not compare. So a region that renews its incarnation moves
 // nobody's updated_at.
 func newState(r cloud.Reader, region string, now time.Time, upserts []upsert, tombstones []cloud.ObjectKey, snapshot bool) (copyChange, error) {
-	c := copyChange{touched: make(map[cloud.ID]struct{})}
+	c := newChange()
 	keys := slices.Clone(tombstones)
 	for _, u := range upserts {
 		keys = append(keys, u.ObjectKey)
@@ -47,11 +59,15 @@ func newState(r cloud.Reader, region string, now time.Time, upserts []upsert, to
 	}
 	for _, key := range tombstones {
 		if old, ok := stored[key]; ok {
-			c.removed = append(c.removed, old.Object)
+			c.replace(old)
 			c.touch(old)
 		}
 	}
-	owners, err := r.Owners(newcomers(upserts, stored))
+	organizations := make(map[cloud.ID]struct{})
+	for _, u := range upserts {
+		organizations[u.organization] = struct{}{}
+	}
+	gate, err := openGate(r, region, organizations, newcomers(upserts, stored))
 	if err != nil {
 		return c, err
 	}
@@ -66,22 +82,22 @@ func newState(r cloud.Reader, region string, now time.Time, upserts []upsert, to
 			UpdatedAt:      now,
 		}
 		old, known := stored[u.ObjectKey]
-		if owners[u.ObjectKey] != "" {
-			o.Held = cloud.HeldForeignID
-		}
+		o.Held = gate.judge(o)
 		if o.Held != "" && old.Held == "" {
-			c.held = append(c.held, u.ObjectKey)
+			c.held = append(c.held, o)
 		}
+		c.aside = c.aside || o.Held != ""
 		if known {
-			c.removed = append(c.removed, old.Object)
+			c.replace(old)
 			if old.State == o.State {
 				o.StateSince = old.StateSince
 			}
 		}
 		if snapshot && known && bytes.Equal(old.Body, o.Body) {
 			o.UpdatedAt = old.UpdatedAt
-			if old.Held != o.Held {
+			if old.Held != o.Held || !old.MissingSince.IsZero() {
 				c.touch(o)
+				c.touch(old)
 			}
 		} else {
 			if known {

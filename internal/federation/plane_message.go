@@ -33,6 +33,8 @@ type report struct {
 	tombstones []cloud.ObjectKey
 	ages       map[string]time.Duration
 	digest     *cloud.Digest
+	seq        uint64    // that the region is at; 0 if it did not tell
+	clock      time.Time // of the region; zero if it did not tell
 }
 
 // heartbeat reports whether it tells of no change.
@@ -58,6 +60,15 @@ func parseSync(req wire.SyncRequest) (r report, err error) {
 	}
 	if r.heartbeat() && len(req.Upserts)+len(req.Tombstones) > 0 {
 		return r, cloud.Invalid("from and to are both %d, between which nothing can have changed", req.From)
+	}
+	if req.Seq != nil {
+		r.seq = *req.Seq
+	}
+	if err := checkSeqs(r.seq); err != nil {
+		return r, err
+	}
+	if req.ClockMs != nil {
+		r.clock = parseClock(*req.ClockMs)
 	}
 	if r.ages, err = parseSources(req.Sources); err != nil {
 		return r, err
@@ -178,6 +189,12 @@ func checkID(what, s string) error {
 		return cloud.Invalid("%s must be written in lower case; got %s", what, s)
 	}
 	return nil
+}
+
+// parseClock reads what the region's clock says, which may be anything.
+func parseClock(ms int64) time.Time {
+	const year9999 = 253402300799999
+	return time.UnixMilli(min(max(ms, -year9999), year9999)).UTC()
 }
 
 func checkSeqs(seqs ...uint64) error {

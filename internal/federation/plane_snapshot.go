@@ -2,6 +2,7 @@ package federation
 
 import (
 	"context"
+	"slices"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/federation/wire"
@@ -29,7 +30,10 @@ func (p *Plane) BeginSnapshot(ctx context.Context, peer Peer, req wire.SnapshotR
 			return cloud.Invalid("seq %d is behind %d, which was applied already; say hello again", req.Seq, link.AppliedSeq)
 		}
 		id = p.newID()
-		link.Snapshot = &cloud.Snapshot{ID: id, Seq: req.Seq}
+		link.HeardSeq = max(link.HeardSeq, req.Seq)
+		if err := replaceSnapshot(w, &link, cloud.Snapshot{ID: id, Seq: req.Seq, BegunAt: p.now()}); err != nil {
+			return err
+		}
 		return w.PutLink(link)
 	})
 	if err != nil {
@@ -50,7 +54,7 @@ func (p *Plane) PutPage(ctx context.Context, peer Peer, id cloud.ID, number int,
 	if err != nil {
 		return err
 	}
-	var held []cloud.ObjectKey
+	var held []cloud.StoredObject
 	err = p.store.Write(ctx, func(w cloud.Writer) error {
 		held = nil
 		link, err := p.link(w, peer.Region, req.Epoch)
@@ -106,7 +110,8 @@ func (p *Plane) applyPage(w cloud.Writer, link *cloud.Link, upserts []upsert) (c
 }
 
 // CommitSnapshot makes the snapshot the plane's whole copy of the region: what
-// it did not hold disappears. One whose pages do not add up to the digest is
+// it did not hold disappears, or is held as missing if that is too much to be
+// believed. One whose pages do not add up to the digest is
 // abandoned, and nothing disappears.
 //
 // The repetition of a commit whose answer was lost finds no snapshot under
@@ -117,9 +122,9 @@ func (p *Plane) CommitSnapshot(ctx context.Context, peer Peer, id cloud.ID, req 
 		return err
 	}
 	var mismatch bool
-	var removed int64
+	var outcome committed
 	err = p.store.Write(ctx, func(w cloud.Writer) error {
-		mismatch, removed = false, 0
+		mismatch, outcome = false, committed{}
 		link, err := p.link(w, peer.Region, req.Epoch)
 		switch {
 		case err != nil:
@@ -130,10 +135,12 @@ func (p *Plane) CommitSnapshot(ctx context.Context, peer Peer, id cloud.ID, req 
 			return errNoSnapshot
 		case link.Snapshot.Digest != digest:
 			mismatch = true
-			p.oweSnapshot(&link)
+			if err := p.oweSnapshot(w, &link); err != nil {
+				return err
+			}
 			return w.PutLink(link)
 		}
-		removed, err = p.commit(w, peer, link)
+		outcome, err = p.commit(w, peer, link)
 		return err
 	})
 	switch {
@@ -143,36 +150,78 @@ func (p *Plane) CommitSnapshot(ctx context.Context, peer Peer, id cloud.ID, req 
 		p.log.WarnContext(ctx, "a snapshot does not match its digest and is abandoned", "region", peer.Region, "snapshot", id)
 		return errMismatch
 	}
-	p.log.InfoContext(ctx, "a snapshot is committed", "region", peer.Region, "snapshot", id, "objects", digest.Count, "removed", removed)
+	p.log.InfoContext(ctx, "a snapshot is committed", "region", peer.Region, "snapshot", id, "objects", digest.Count, "removed", outcome.removed)
+	if outcome.guarded {
+		p.log.WarnContext(ctx, "a snapshot lacks so much that it is held as missing", "region", peer.Region,
+			"snapshot", id, "missing", outcome.missing, "confirmed_from", p.now().Add(cloud.GuardDelay))
+	}
 	return nil
 }
 
-// commit ends the snapshot and returns how many objects it made disappear.
-func (p *Plane) commit(w cloud.Writer, peer Peer, link cloud.Link) (removed int64, err error) {
+// committed is what the commit of a snapshot did to what it lacks.
+type committed struct {
+	removed int64 // objects that disappeared
+	missing int64 // objects that are held as missing, from before too
+	guarded bool  // there are more of them now
+}
+
+// commit ends the snapshot.
+func (p *Plane) commit(w cloud.Writer, peer Peer, link cloud.Link) (c committed, err error) {
 	before, snapshot := streamOf(link), *link.Snapshot
-	counts, err := w.CountObjects(link.Region)
+	objects, err := countObjects(w, link.Region)
 	if err != nil {
-		return 0, err
+		return c, err
 	}
-	var objects int64
-	for _, n := range counts {
-		objects += n
-	}
-	lost, err := w.DeleteUnseen(link.Region, snapshot.ID)
+	lost, err := p.settle(w, snapshot, link.Region, objects, &c)
 	if err != nil {
-		return 0, err
+		return c, err
 	}
 	link.AppliedSeq, link.Digest, link.Snapshot = snapshot.Seq, snapshot.Digest, nil
-	if err := w.PutLink(link); err != nil {
-		return 0, err
+	aside, err := countAside(w, &link)
+	if err != nil {
+		return c, err
 	}
-	if len(lost) == 0 {
-		return 0, nil
+	left := link.Digest.Count + aside.Missing
+	c.removed, c.missing = objects-left, aside.Missing
+	if err := w.PutLink(link); err != nil || len(lost) == 0 {
+		return c, err
 	}
 	after := streamOf(link)
-	before.Objects, after.Objects = &objects, &link.Digest.Count
-	if err := p.audit(w, peer, p.now(), "region.snapshot", before, after); err != nil {
-		return 0, err
+	before.Objects, after.Objects = &objects, &left
+	if c.missing > 0 {
+		after.Missing = &c.missing
 	}
-	return objects - link.Digest.Count, w.TouchFleet(lost)
+	if err := p.audit(w, peer, p.now(), "region.snapshot", before, after); err != nil {
+		return c, err
+	}
+	return c, w.TouchFleet(lost)
+}
+
+// settle decides about what the snapshot lacks, and returns the organizations
+// to which something of that belongs. What was missing for long enough is gone;
+// of the rest all is held if it is too much, and otherwise what is not missing
+// yet goes at once. So a loss that was held does not pass by coming in slices.
+func (p *Plane) settle(w cloud.Writer, snapshot cloud.Snapshot, region string, objects int64, c *committed) ([]cloud.ID, error) {
+	confirmed, err := w.DeleteMissing(region, snapshot.Confirms())
+	if err != nil {
+		return nil, err
+	}
+	left, err := countObjects(w, region)
+	if err != nil {
+		return nil, err
+	}
+	lacks, err := w.CountUnseen(region, snapshot.ID)
+	if err != nil {
+		return nil, err
+	}
+	var lost []cloud.ID
+	if guarded := cloud.Guarded(lacks, snapshot.Had-(objects-left)); guarded {
+		lost, err = w.HoldUnseen(region, snapshot.ID, p.now())
+		c.guarded = len(lost) > 0
+	} else {
+		lost, err = w.DeleteUnseen(region, snapshot.ID)
+	}
+	lost = append(confirmed, lost...)
+	slices.Sort(lost)
+	return slices.Compact(lost), err
 }

@@ -24,8 +24,9 @@ const (
 // synced is what became of a sync, for the answer and the log.
 type synced struct {
 	answer   wire.SyncAnswer
-	held     []cloud.ObjectKey
+	held     []cloud.StoredObject
 	mismatch bool // of the digests
+	missing  bool // what is missing is to be confirmed
 }
 
 // Sync applies what changed at a region, and takes the message as evidence
@@ -47,7 +48,7 @@ func (p *Plane) Sync(ctx context.Context, peer Peer, req wire.SyncRequest) (wire
 	p.logHeld(ctx, peer.Region, s.held)
 	if s.answer.Outcome == wire.SyncAnswerOutcomeResync {
 		p.log.WarnContext(ctx, "a region has to send a snapshot", "region", peer.Region, "epoch", req.Epoch,
-			"from", req.From, "to", req.To, "applied_seq", s.answer.AppliedSeq, "digest_mismatch", s.mismatch)
+			"from", req.From, "to", req.To, "applied_seq", s.answer.AppliedSeq, "digest_mismatch", s.mismatch, "confirm_missing", s.missing)
 	}
 	return s.answer, nil
 }
@@ -70,26 +71,38 @@ func (p *Plane) sync(w cloud.Writer, region string, rep report) (s synced, err e
 		return s, err
 	}
 	s.answer.Outcome = judge(link, rep)
-	var touched []cloud.ID
+	link.HeardSeq = max(link.HeardSeq, rep.To, rep.seq)
+	change := newChange()
 	if s.answer.Outcome == wire.SyncAnswerOutcomeApplied && rep.From == link.AppliedSeq && !rep.heartbeat() {
-		change, err := apply(w, &link, rep, now)
-		if err != nil {
+		if change, err = apply(w, &link, rep, now); err != nil {
 			return s, err
 		}
-		touched, s.held = change.organizations(), change.held
+		s.held = change.held
+	}
+	if err := change.release(w, link); err != nil {
+		return s, err
+	}
+	if change.aside {
+		if _, err := countAside(w, &link); err != nil {
+			return s, err
+		}
+	}
+	if link.AsksAgain(now) {
+		s.answer.Outcome, s.missing = wire.SyncAnswerOutcomeResync, true
 	}
 	if rep.digest != nil && link.Snapshot == nil && rep.To == link.AppliedSeq && *rep.digest != link.Digest {
 		s.answer.Outcome, s.mismatch = wire.SyncAnswerOutcomeResync, true
 	}
 	evidence := cloud.SyncReport{AcceptedAt: now, IssuedAt: issued, Ages: rep.ages}
 	healthChanged := link.Accept(evidence, p.health, plane.Outages)
+	link.Clock = rep.clock
 	if err := w.PutLink(link); err != nil {
 		return s, err
 	}
 	s.answer.AppliedSeq = link.AppliedSeq
 	s.answer.Nonce = nonces.issue(region, now)
 	s.answer.NextInMs = int(p.pace(now, issued, plane.Outages).Milliseconds())
-	if len(touched) > 0 {
+	if touched := change.organizations(); len(touched) > 0 {
 		if err := w.TouchFleet(touched); err != nil {
 			return s, err
 		}
@@ -163,9 +176,9 @@ func (p *Plane) pace(now, issued time.Time, outages cloud.Outages) time.Duration
 	return time.Duration(float64(syncInterval) * (1 - syncJitter + 2*syncJitter*p.rand()))
 }
 
-func (p *Plane) logHeld(ctx context.Context, region string, held []cloud.ObjectKey) {
+func (p *Plane) logHeld(ctx context.Context, region string, held []cloud.StoredObject) {
 	if len(held) > 0 {
-		p.log.WarnContext(ctx, "objects are held aside: their ids belong to another region", "region", region,
-			"count", len(held), "kind", held[0].Kind, "id", held[0].ID)
+		p.log.WarnContext(ctx, "objects are held aside", "region", region, "count", len(held),
+			"kind", held[0].Kind, "id", held[0].ID, "reason", held[0].Held.Text())
 	}
 }

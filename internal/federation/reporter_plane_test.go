@@ -138,3 +138,38 @@ func TestChangesOfASourceThatWasNotHeardSince(t *testing.T) {
 		}
 	})
 }
+
+// A region whose database was lost has only a part of its fleet again. The
+// plane keeps the rest until it has asked once more.
+func TestWhatARegionLostIsConfirmedBeforeItGoes(t *testing.T) {
+	t.Parallel()
+	withBothEnds(t, func(t *testing.T, b *bothEnds) {
+		for n := range 40 {
+			b.run(n, cloud.InstanceRunning, "host-01")
+		}
+		b.start()
+		b.pass(time.Second)
+		b.same()
+		b.stop()
+		if err := b.store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b.open("anew.db")
+		for n := range 20 {
+			b.run(n, cloud.InstanceRunning, "host-01")
+		}
+		b.start()
+		missing := func() int { return len(b.stand.missing(&site{name: west, ever: b.keys}, time.Time{})) }
+		b.pass(cloud.GuardDelay - time.Second)
+		if got := missing(); got != 20 {
+			t.Errorf("%d are missing, want 20", got)
+		}
+		// One that comes back stays, whatever the others do.
+		b.run(30, cloud.InstanceStopped, "host-01")
+		b.pass(time.Minute)
+		if got := missing(); got != 0 {
+			t.Errorf("%d are still missing", got)
+		}
+		b.same()
+	})
+}

@@ -89,6 +89,7 @@ func (r *Reporter) delta(ctx context.Context) (message wire.SyncRequest, seq uin
 		r.state = ReporterSnapshot
 	}
 	message = r.message(r.applied, batch)
+	message.Seq = &id.Seq
 	if batch.to == id.Seq && !r.now().Before(r.digestDue) {
 		digest := toWireDigest(id.Digest)
 		message.Digest = &digest
@@ -108,8 +109,9 @@ func (r *Reporter) heartbeat(ctx context.Context, seq uint64) (wire.SyncAnswer, 
 }
 
 func (r *Reporter) message(from uint64, c changes) wire.SyncRequest {
+	clock := r.now().UnixMilli()
 	return wire.SyncRequest{
-		Epoch: r.epoch, Nonce: r.nonce, From: from, To: c.to,
+		Epoch: r.epoch, Nonce: r.nonce, From: from, To: c.to, ClockMs: &clock,
 		Sources:    toWireSources(r.origin.Sources(), c.sources),
 		Upserts:    orEmpty(c.upserts),
 		Tombstones: orEmpty(c.tombstones),

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -283,6 +284,126 @@ func TestStatuses(t *testing.T) {
 		if status != tt.status || code != tt.code {
 			t.Errorf("%s: answered with %d %q, want %d %q", tt.name, status, code, tt.status, tt.code)
 		}
+	}
+}
+
+// TestWrongInput: whoever sends something wrong is told what, and nothing of it
+// is applied.
+func TestWrongInput(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	r, other := joined(a.stand, west), joined(a.stand, east)
+	r.run(0, acme, cloud.InstanceStopped)
+	sync := func(mend func(*wire.SyncRequest)) wire.SyncRequest {
+		m := r.delta(r.applied)
+		mend(&m)
+		return m
+	}
+	upserts := func(mend func(*wire.Object)) wire.SyncRequest {
+		return sync(func(m *wire.SyncRequest) { mend(&m.Upserts[0]) })
+	}
+	replace := func(o *wire.Object, old, to string) {
+		o.Body = json.RawMessage(strings.Replace(string(o.Body), old, to, 1))
+	}
+	hello := r.helloMessage()
+	elsewhere := east
+	hello.Region = &elsewhere
+	id := r.begin()
+	page := func(number int, mend func(*wire.SnapshotPage)) (string, wire.SnapshotPage) {
+		m := r.page(0, 2)
+		mend(&m)
+		return fmt.Sprintf("/snapshots/%s/pages/%d", id, number), m
+	}
+	ahead, aheadPage := page(1, func(*wire.SnapshotPage) {})
+	first, twicePage := page(0, func(m *wire.SnapshotPage) { m.Upserts = append(m.Upserts, m.Upserts[0]) })
+	_, newPage := page(0, func(m *wire.SnapshotPage) { m.Upserts[0].Rev = r.seq + 1 })
+	commit := "/snapshots/" + string(id) + "/commit"
+	strange := "/snapshots/" + string(a.newID()) + "/commit"
+
+	before := []cloud.Link{a.link(west), a.link(east)}
+	copied := a.stored(west, instanceKey(0))
+	for _, tt := range []struct {
+		name, method, path string
+		message            any
+		credential         string
+		status             int
+		says               string
+	}{
+		{"another region's name", http.MethodPost, "/hello", hello, "", 403, "this is the credential of region west-1, not of east-1"},
+		{"another region's credential", http.MethodPost, "/sync", sync(func(m *wire.SyncRequest) { m.Nonce = other.nonce }), "", 400, "nonce is not one that was issued to this region"},
+		{"another region's message", http.MethodPost, "/sync", other.heartbeat(), "", 400, "nonce is not one"},
+		{"another region's page", http.MethodPut, first, twicePage, credentialOf(east).Reveal(), 400, "once in a message"},
+		{"another region's commit", http.MethodPost, commit, wire.SnapshotCommit{Epoch: other.epoch, Digest: wireDigest(r.digest())}, credentialOf(east).Reveal(), 404, "no such snapshot"},
+		{"an API token", http.MethodPost, "/sync", r.heartbeat(), "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsifQ.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl", 401, "credential of a region"},
+		{"no credential", http.MethodPost, "/sync", r.heartbeat(), " ", 401, "credential of a region"},
+		{"a seq backwards", http.MethodPost, "/sync", sync(func(m *wire.SyncRequest) { m.From = m.To + 1 }), "", 400, "from must not be after to"},
+		{"a seq beyond all", http.MethodPost, "/sync", sync(func(m *wire.SyncRequest) { seq := uint64(1 << 63); m.Seq = &seq }), "", 400, "below 2^63"},
+		{"a snapshot at an old seq", http.MethodPost, "/snapshots", wire.SnapshotRequest{Epoch: r.epoch, Incarnation: string(r.incarnation), Seq: 1}, "", 400, "seq 1 is behind"},
+		{"a rev out of its message", http.MethodPost, "/sync", upserts(func(o *wire.Object) { o.Rev = 1 }), "", 400, "rev must be over"},
+		{"an epoch never granted", http.MethodPost, "/sync", sync(func(m *wire.SyncRequest) { m.Epoch++ }), "", 400, "was never granted"},
+		{"an unknown kind", http.MethodPost, "/sync", upserts(func(o *wire.Object) { o.Kind = "volume" }), "", 400, "kind must be one of instance, cluster; got \"volume\""},
+		{"an unknown state", http.MethodPost, "/sync", upserts(func(o *wire.Object) { replace(o, `"stopped"`, `"melting"`) }), "", 400, `state is not one of the contract's: "melting"`},
+		{"an object over its size", http.MethodPost, "/sync", upserts(func(o *wire.Object) {
+			replace(o, `"name":`, `"x":"`+strings.Repeat("x", cloud.MaxObjectBody)+`","name":`)
+		}), "", 413, "the body must be at most 65536 bytes"},
+		{"a page ahead", http.MethodPut, ahead, aheadPage, "", 400, "page 1 is out of order; page 0 is expected next"},
+		{"an object twice in a page", http.MethodPut, first, twicePage, "", 400, "once in a message"},
+		{"a page newer than its snapshot", http.MethodPut, first, newPage, "", 400, "is over the snapshot's seq"},
+		{"a commit of no snapshot", http.MethodPost, strange, wire.SnapshotCommit{Epoch: r.epoch, Digest: wireDigest(cloud.Digest{})}, "", 404, "no such snapshot is under way; begin a new one"},
+		{"a commit with half a digest", http.MethodPost, commit, wire.SnapshotCommit{Epoch: r.epoch, Digest: wire.Digest{Sum: "ab"}}, "", 400, "64 hexadecimal digits"},
+	} {
+		body, err := json.Marshal(tt.message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var headers []string
+		if tt.credential != "" {
+			headers = []string{"Authorization", "Bearer " + tt.credential}
+		}
+		status, _, refusal := a.do(tt.method, federation.BasePath+tt.path, body, headers...)
+		if status != tt.status || !strings.Contains(refusal.Message, tt.says) {
+			t.Errorf("%s: answered with %d %q, want %d with %q", tt.name, status, refusal.Message, tt.status, tt.says)
+		}
+	}
+	if diff := gocmp.Diff(before, []cloud.Link{a.link(west), a.link(east)}); diff != "" {
+		t.Errorf("the links changed (-before +after):\n%s", diff)
+	}
+	if diff := gocmp.Diff(copied, a.stored(west, instanceKey(0))); diff != "" {
+		t.Errorf("the copy changed (-before +after):\n%s", diff)
+	}
+}
+
+// A page that comes twice is applied once, and what comes in two pages adds up
+// to a digest that is refused, with nothing removed.
+func TestAPageTwice(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	r := joined(a.stand, west)
+	c := a.client(credentialOf(west))
+	r.bury(instanceKey(3))
+	id := string(r.begin())
+	put := func(number int, page wire.SnapshotPage) {
+		t.Helper()
+		resp, err := c.PutSnapshotPageWithResponse(t.Context(), id, number, page)
+		if err != nil || resp.StatusCode() != http.StatusNoContent {
+			t.Fatalf("page %d: %v, %s", number, err, resp.Body)
+		}
+	}
+	put(0, r.page(0, 3))
+	before := a.link(west)
+	put(0, r.page(1, 3)) // of that number there was one
+	if diff := gocmp.Diff(before, a.link(west)); diff != "" {
+		t.Errorf("the link changed (-before +after):\n%s", diff)
+	}
+	put(1, r.page(0, 3))
+	put(2, r.page(1, 3))
+	commit := wire.SnapshotCommit{Epoch: r.epoch, Digest: wireDigest(r.digest())}
+	resp, err := c.CommitSnapshotWithResponse(t.Context(), id, commit)
+	if err != nil || resp.StatusCode() != http.StatusConflict || !strings.Contains(string(resp.Body), "nothing was removed") {
+		t.Errorf("the commit is answered with %s, %v", resp.Body, err)
+	}
+	if got := len(a.stored(west, instanceKey(3))); got != 1 {
+		t.Error("what the snapshot lacked is gone")
 	}
 }
 

@@ -199,6 +199,10 @@ type SyncAnswerOutcome string
 
 // SyncRequest defines model for SyncRequest.
 type SyncRequest struct {
+	// ClockMs What the region's own clock says, in milliseconds since 1970 UTC. It
+	// is shown to the operator beside the plane's, and decides nothing.
+	ClockMs *int64 `json:"clock_ms,omitempty"`
+
 	// Digest What the region has at `to`, sent every few minutes; a mismatch is answered with `resync`
 	Digest *Digest `json:"digest,omitempty"`
 
@@ -209,7 +213,10 @@ type SyncRequest struct {
 	From Seq `json:"from"`
 
 	// Nonce Opaque; echoed in the next sync as proof of when it was sent
-	Nonce   Nonce    `json:"nonce"`
+	Nonce Nonce `json:"nonce"`
+
+	// Seq What the region is at, if it wants its lag to be known; more than `to` if more is to come
+	Seq     *Seq     `json:"seq,omitempty"`
 	Sources []Source `json:"sources"`
 
 	// To A position in a stream, or an epoch
@@ -407,7 +414,11 @@ type ClientInterface interface {
 	// CommitSnapshotWithBody Make the snapshot the plane's whole copy of the region
 	//
 	// Only if count and digest match what was sent; then what the snapshot did
-	// not hold disappears, in the same transaction. A commit that does not
+	// not hold disappears, in the same transaction. If that is more than ten
+	// objects and more than 20 % of what there was, they are held as missing
+	// instead, and the commit stands: at least 5 minutes later the plane
+	// answers syncs with `resync`, and what that snapshot lacks still
+	// disappears. A commit that does not
 	// match is refused with 409, and the region begins a new snapshot.
 	//
 	// Takes any type of body and a specified content type.
@@ -418,7 +429,11 @@ type ClientInterface interface {
 	// CommitSnapshot Make the snapshot the plane's whole copy of the region
 	//
 	// Only if count and digest match what was sent; then what the snapshot did
-	// not hold disappears, in the same transaction. A commit that does not
+	// not hold disappears, in the same transaction. If that is more than ten
+	// objects and more than 20 % of what there was, they are held as missing
+	// instead, and the commit stands: at least 5 minutes later the plane
+	// answers syncs with `resync`, and what that snapshot lacks still
+	// disappears. A commit that does not
 	// match is refused with 409, and the region begins a new snapshot.
 	//
 	// Takes a body of the `application/json` content type.
@@ -560,7 +575,11 @@ func (c *Client) BeginSnapshot(ctx context.Context, body BeginSnapshotJSONReques
 // CommitSnapshotWithBody Make the snapshot the plane's whole copy of the region
 //
 // Only if count and digest match what was sent; then what the snapshot did
-// not hold disappears, in the same transaction. A commit that does not
+// not hold disappears, in the same transaction. If that is more than ten
+// objects and more than 20 % of what there was, they are held as missing
+// instead, and the commit stands: at least 5 minutes later the plane
+// answers syncs with `resync`, and what that snapshot lacks still
+// disappears. A commit that does not
 // match is refused with 409, and the region begins a new snapshot.
 //
 // Takes any type of body and a specified content type.
@@ -581,7 +600,11 @@ func (c *Client) CommitSnapshotWithBody(ctx context.Context, id ID, contentType 
 // CommitSnapshot Make the snapshot the plane's whole copy of the region
 //
 // Only if count and digest match what was sent; then what the snapshot did
-// not hold disappears, in the same transaction. A commit that does not
+// not hold disappears, in the same transaction. If that is more than ten
+// objects and more than 20 % of what there was, they are held as missing
+// instead, and the commit stands: at least 5 minutes later the plane
+// answers syncs with `resync`, and what that snapshot lacks still
+// disappears. A commit that does not
 // match is refused with 409, and the region begins a new snapshot.
 //
 // Takes a body of the `application/json` content type.
@@ -997,7 +1020,11 @@ type ClientWithResponsesInterface interface {
 	// CommitSnapshotWithBodyWithResponse Make the snapshot the plane's whole copy of the region
 	//
 	// Only if count and digest match what was sent; then what the snapshot did
-	// not hold disappears, in the same transaction. A commit that does not
+	// not hold disappears, in the same transaction. If that is more than ten
+	// objects and more than 20 % of what there was, they are held as missing
+	// instead, and the commit stands: at least 5 minutes later the plane
+	// answers syncs with `resync`, and what that snapshot lacks still
+	// disappears. A commit that does not
 	// match is refused with 409, and the region begins a new snapshot.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -1008,7 +1035,11 @@ type ClientWithResponsesInterface interface {
 	// CommitSnapshotWithResponse Make the snapshot the plane's whole copy of the region
 	//
 	// Only if count and digest match what was sent; then what the snapshot did
-	// not hold disappears, in the same transaction. A commit that does not
+	// not hold disappears, in the same transaction. If that is more than ten
+	// objects and more than 20 % of what there was, they are held as missing
+	// instead, and the commit stands: at least 5 minutes later the plane
+	// answers syncs with `resync`, and what that snapshot lacks still
+	// disappears. A commit that does not
 	// match is refused with 409, and the region begins a new snapshot.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -1528,7 +1559,11 @@ func (c *ClientWithResponses) BeginSnapshotWithResponse(ctx context.Context, bod
 // CommitSnapshotWithBodyWithResponse Make the snapshot the plane's whole copy of the region
 //
 // Only if count and digest match what was sent; then what the snapshot did
-// not hold disappears, in the same transaction. A commit that does not
+// not hold disappears, in the same transaction. If that is more than ten
+// objects and more than 20 % of what there was, they are held as missing
+// instead, and the commit stands: at least 5 minutes later the plane
+// answers syncs with `resync`, and what that snapshot lacks still
+// disappears. A commit that does not
 // match is refused with 409, and the region begins a new snapshot.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -1545,7 +1580,11 @@ func (c *ClientWithResponses) CommitSnapshotWithBodyWithResponse(ctx context.Con
 // CommitSnapshotWithResponse Make the snapshot the plane's whole copy of the region
 //
 // Only if count and digest match what was sent; then what the snapshot did
-// not hold disappears, in the same transaction. A commit that does not
+// not hold disappears, in the same transaction. If that is more than ten
+// objects and more than 20 % of what there was, they are held as missing
+// instead, and the commit stands: at least 5 minutes later the plane
+// answers syncs with `resync`, and what that snapshot lacks still
+// disappears. A commit that does not
 // match is refused with 409, and the region begins a new snapshot.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).

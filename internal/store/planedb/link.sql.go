@@ -10,7 +10,7 @@ import (
 )
 
 const getLink = `-- name: GetLink :one
-SELECT region, incarnation, epoch, applied_seq, digest_count, digest_sum, synced_at, sources, snapshot_id, snapshot_seq, snapshot_next_page, snapshot_digest_count, snapshot_digest_sum FROM links WHERE region = $1
+SELECT region, incarnation, epoch, applied_seq, heard_seq, digest_count, digest_sum, synced_at, sources, clock, held, missing_since, snapshot_id, snapshot_seq, snapshot_begun_at, snapshot_had, snapshot_next_page, snapshot_digest_count, snapshot_digest_sum FROM links WHERE region = $1
 `
 
 func (q *Queries) GetLink(ctx context.Context, region string) (Link, error) {
@@ -21,12 +21,18 @@ func (q *Queries) GetLink(ctx context.Context, region string) (Link, error) {
 		&i.Incarnation,
 		&i.Epoch,
 		&i.AppliedSeq,
+		&i.HeardSeq,
 		&i.DigestCount,
 		&i.DigestSum,
 		&i.SyncedAt,
 		&i.Sources,
+		&i.Clock,
+		&i.Held,
+		&i.MissingSince,
 		&i.SnapshotID,
 		&i.SnapshotSeq,
+		&i.SnapshotBegunAt,
+		&i.SnapshotHad,
 		&i.SnapshotNextPage,
 		&i.SnapshotDigestCount,
 		&i.SnapshotDigestSum,
@@ -35,7 +41,7 @@ func (q *Queries) GetLink(ctx context.Context, region string) (Link, error) {
 }
 
 const listLinks = `-- name: ListLinks :many
-SELECT region, incarnation, epoch, applied_seq, digest_count, digest_sum, synced_at, sources, snapshot_id, snapshot_seq, snapshot_next_page, snapshot_digest_count, snapshot_digest_sum FROM links ORDER BY region
+SELECT region, incarnation, epoch, applied_seq, heard_seq, digest_count, digest_sum, synced_at, sources, clock, held, missing_since, snapshot_id, snapshot_seq, snapshot_begun_at, snapshot_had, snapshot_next_page, snapshot_digest_count, snapshot_digest_sum FROM links ORDER BY region
 `
 
 func (q *Queries) ListLinks(ctx context.Context) ([]Link, error) {
@@ -52,12 +58,18 @@ func (q *Queries) ListLinks(ctx context.Context) ([]Link, error) {
 			&i.Incarnation,
 			&i.Epoch,
 			&i.AppliedSeq,
+			&i.HeardSeq,
 			&i.DigestCount,
 			&i.DigestSum,
 			&i.SyncedAt,
 			&i.Sources,
+			&i.Clock,
+			&i.Held,
+			&i.MissingSince,
 			&i.SnapshotID,
 			&i.SnapshotSeq,
+			&i.SnapshotBegunAt,
+			&i.SnapshotHad,
 			&i.SnapshotNextPage,
 			&i.SnapshotDigestCount,
 			&i.SnapshotDigestSum,
@@ -74,22 +86,30 @@ func (q *Queries) ListLinks(ctx context.Context) ([]Link, error) {
 
 const putLink = `-- name: PutLink :exec
 INSERT INTO links (
-    region, incarnation, epoch, applied_seq, digest_count, digest_sum, synced_at, sources,
-    snapshot_id, snapshot_seq, snapshot_next_page, snapshot_digest_count, snapshot_digest_sum
+    region, incarnation, epoch, applied_seq, heard_seq, digest_count, digest_sum, synced_at, sources,
+    clock, held, missing_since,
+    snapshot_id, snapshot_seq, snapshot_begun_at, snapshot_had, snapshot_next_page, snapshot_digest_count, snapshot_digest_sum
 ) VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8,
-    $9, $10, $11, $12, $13
+    $1, $2, $3, $4, $5, $6, $7, $8, $9,
+    $10, $11, $12,
+    $13, $14, $15, $16, $17, $18, $19
 )
 ON CONFLICT (region) DO UPDATE SET
     incarnation = excluded.incarnation,
     epoch = excluded.epoch,
     applied_seq = excluded.applied_seq,
+    heard_seq = excluded.heard_seq,
     digest_count = excluded.digest_count,
     digest_sum = excluded.digest_sum,
     synced_at = excluded.synced_at,
     sources = excluded.sources,
+    clock = excluded.clock,
+    held = excluded.held,
+    missing_since = excluded.missing_since,
     snapshot_id = excluded.snapshot_id,
     snapshot_seq = excluded.snapshot_seq,
+    snapshot_begun_at = excluded.snapshot_begun_at,
+    snapshot_had = excluded.snapshot_had,
     snapshot_next_page = excluded.snapshot_next_page,
     snapshot_digest_count = excluded.snapshot_digest_count,
     snapshot_digest_sum = excluded.snapshot_digest_sum
@@ -100,12 +120,18 @@ type PutLinkParams struct {
 	Incarnation         string
 	Epoch               int64
 	AppliedSeq          int64
+	HeardSeq            int64
 	DigestCount         int64
 	DigestSum           string
 	SyncedAt            int64
 	Sources             string
+	Clock               int64
+	Held                int64
+	MissingSince        int64
 	SnapshotID          string
 	SnapshotSeq         int64
+	SnapshotBegunAt     int64
+	SnapshotHad         int64
 	SnapshotNextPage    int64
 	SnapshotDigestCount int64
 	SnapshotDigestSum   string
@@ -117,12 +143,18 @@ func (q *Queries) PutLink(ctx context.Context, arg PutLinkParams) error {
 		arg.Incarnation,
 		arg.Epoch,
 		arg.AppliedSeq,
+		arg.HeardSeq,
 		arg.DigestCount,
 		arg.DigestSum,
 		arg.SyncedAt,
 		arg.Sources,
+		arg.Clock,
+		arg.Held,
+		arg.MissingSince,
 		arg.SnapshotID,
 		arg.SnapshotSeq,
+		arg.SnapshotBegunAt,
+		arg.SnapshotHad,
 		arg.SnapshotNextPage,
 		arg.SnapshotDigestCount,
 		arg.SnapshotDigestSum,

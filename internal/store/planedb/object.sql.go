@@ -9,6 +9,79 @@ import (
 	"context"
 )
 
+const allowObjects = `-- name: AllowObjects :execrows
+UPDATE objects AS o SET held = CASE WHEN EXISTS (
+    SELECT 1 FROM objects shown WHERE shown.kind = o.kind AND shown.id = o.id AND shown.held = ''
+) THEN CAST($1 AS TEXT) ELSE '' END
+WHERE o.region = $2 AND o.organization_id = $3 AND o.held = $4
+`
+
+type AllowObjectsParams struct {
+	ForeignID      string
+	Region         string
+	OrganizationID string
+	Denied         string
+}
+
+func (q *Queries) AllowObjects(ctx context.Context, arg AllowObjectsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, allowObjects,
+		arg.ForeignID,
+		arg.Region,
+		arg.OrganizationID,
+		arg.Denied,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const countHeldObjects = `-- name: CountHeldObjects :many
+SELECT held, COUNT(*) AS count FROM objects WHERE region = $1 AND held <> '' GROUP BY held
+`
+
+type CountHeldObjectsRow struct {
+	Held  string
+	Count int64
+}
+
+func (q *Queries) CountHeldObjects(ctx context.Context, region string) ([]CountHeldObjectsRow, error) {
+	rows, err := q.db.Query(ctx, countHeldObjects, region)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountHeldObjectsRow
+	for rows.Next() {
+		var i CountHeldObjectsRow
+		if err := rows.Scan(&i.Held, &i.Count); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const countMissingObjects = `-- name: CountMissingObjects :one
+SELECT COUNT(*) AS count, CAST(COALESCE(MIN(missing_since), 0) AS BIGINT) AS since
+FROM objects WHERE region = $1 AND missing_since <> 0
+`
+
+type CountMissingObjectsRow struct {
+	Count int64
+	Since int64
+}
+
+func (q *Queries) CountMissingObjects(ctx context.Context, region string) (CountMissingObjectsRow, error) {
+	row := q.db.QueryRow(ctx, countMissingObjects, region)
+	var i CountMissingObjectsRow
+	err := row.Scan(&i.Count, &i.Since)
+	return i, err
+}
+
 const countObjects = `-- name: CountObjects :many
 SELECT kind, COUNT(*) AS count FROM objects WHERE region = $1 GROUP BY kind
 `
@@ -38,6 +111,36 @@ func (q *Queries) CountObjects(ctx context.Context, region string) ([]CountObjec
 	return items, nil
 }
 
+const countUnseenObjects = `-- name: CountUnseenObjects :one
+SELECT COUNT(*) FROM objects WHERE region = $1 AND snapshot_id <> $2
+`
+
+type CountUnseenObjectsParams struct {
+	Region     string
+	SnapshotID string
+}
+
+func (q *Queries) CountUnseenObjects(ctx context.Context, arg CountUnseenObjectsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countUnseenObjects, arg.Region, arg.SnapshotID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const deleteMissingObjects = `-- name: DeleteMissingObjects :exec
+DELETE FROM objects WHERE region = $1 AND missing_since <> 0 AND missing_since <= $2
+`
+
+type DeleteMissingObjectsParams struct {
+	Region string
+	Until  int64
+}
+
+func (q *Queries) DeleteMissingObjects(ctx context.Context, arg DeleteMissingObjectsParams) error {
+	_, err := q.db.Exec(ctx, deleteMissingObjects, arg.Region, arg.Until)
+	return err
+}
+
 const deleteObject = `-- name: DeleteObject :exec
 DELETE FROM objects WHERE region = $1 AND kind = $2 AND id = $3
 `
@@ -54,7 +157,7 @@ func (q *Queries) DeleteObject(ctx context.Context, arg DeleteObjectParams) erro
 }
 
 const deleteUnseenObjects = `-- name: DeleteUnseenObjects :exec
-DELETE FROM objects WHERE region = $1 AND snapshot_id <> $2
+DELETE FROM objects WHERE region = $1 AND snapshot_id <> $2 AND missing_since = 0
 `
 
 type DeleteUnseenObjectsParams struct {
@@ -67,8 +170,34 @@ func (q *Queries) DeleteUnseenObjects(ctx context.Context, arg DeleteUnseenObjec
 	return err
 }
 
+const denyObjects = `-- name: DenyObjects :execrows
+UPDATE objects SET held = $1
+WHERE region = $2 AND organization_id = $3 AND (held = '' OR held = $4)
+`
+
+type DenyObjectsParams struct {
+	Denied         string
+	Region         string
+	OrganizationID string
+	ForeignID      string
+}
+
+// An object whose organization is unknown stays held for that.
+func (q *Queries) DenyObjects(ctx context.Context, arg DenyObjectsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, denyObjects,
+		arg.Denied,
+		arg.Region,
+		arg.OrganizationID,
+		arg.ForeignID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const getObject = `-- name: GetObject :one
-SELECT region, kind, id, incarnation, snapshot_id, organization_id, project_id, rev, body, state, state_since, updated_at, held FROM objects
+SELECT region, kind, id, incarnation, snapshot_id, organization_id, project_id, rev, body, state, state_since, updated_at, held, missing_since FROM objects
 WHERE organization_id = $1 AND kind = $2 AND id = $3 AND held = ''
 `
 
@@ -95,6 +224,7 @@ func (q *Queries) GetObject(ctx context.Context, arg GetObjectParams) (Object, e
 		&i.StateSince,
 		&i.UpdatedAt,
 		&i.Held,
+		&i.MissingSince,
 	)
 	return i, err
 }
@@ -116,7 +246,7 @@ func (q *Queries) GetObjectOwner(ctx context.Context, arg GetObjectOwnerParams) 
 }
 
 const getStoredObject = `-- name: GetStoredObject :one
-SELECT region, kind, id, incarnation, snapshot_id, organization_id, project_id, rev, body, state, state_since, updated_at, held FROM objects WHERE region = $1 AND kind = $2 AND id = $3
+SELECT region, kind, id, incarnation, snapshot_id, organization_id, project_id, rev, body, state, state_since, updated_at, held, missing_since FROM objects WHERE region = $1 AND kind = $2 AND id = $3
 `
 
 type GetStoredObjectParams struct {
@@ -142,12 +272,158 @@ func (q *Queries) GetStoredObject(ctx context.Context, arg GetStoredObjectParams
 		&i.StateSince,
 		&i.UpdatedAt,
 		&i.Held,
+		&i.MissingSince,
 	)
 	return i, err
 }
 
+const holdUnseenObjects = `-- name: HoldUnseenObjects :exec
+UPDATE objects SET missing_since = $1
+WHERE region = $2 AND snapshot_id <> $3 AND missing_since = 0
+`
+
+type HoldUnseenObjectsParams struct {
+	MissingSince int64
+	Region       string
+	SnapshotID   string
+}
+
+func (q *Queries) HoldUnseenObjects(ctx context.Context, arg HoldUnseenObjectsParams) error {
+	_, err := q.db.Exec(ctx, holdUnseenObjects, arg.MissingSince, arg.Region, arg.SnapshotID)
+	return err
+}
+
+const listAdoptedObjects = `-- name: ListAdoptedObjects :many
+SELECT o.region, o.kind, o.id, o.incarnation, o.snapshot_id, o.organization_id, o.project_id, o.rev, o.body, o.state, o.state_since, o.updated_at, o.held, o.missing_since FROM objects o
+WHERE o.region = $1 AND o.held = $2 AND EXISTS (SELECT 1 FROM organizations WHERE id = o.organization_id)
+ORDER BY o.kind, o.id
+LIMIT CAST($3 AS BIGINT)
+`
+
+type ListAdoptedObjectsParams struct {
+	Region  string
+	Held    string
+	MaxRows int64
+}
+
+func (q *Queries) ListAdoptedObjects(ctx context.Context, arg ListAdoptedObjectsParams) ([]Object, error) {
+	rows, err := q.db.Query(ctx, listAdoptedObjects, arg.Region, arg.Held, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Object
+	for rows.Next() {
+		var i Object
+		if err := rows.Scan(
+			&i.Region,
+			&i.Kind,
+			&i.ID,
+			&i.Incarnation,
+			&i.SnapshotID,
+			&i.OrganizationID,
+			&i.ProjectID,
+			&i.Rev,
+			&i.Body,
+			&i.State,
+			&i.StateSince,
+			&i.UpdatedAt,
+			&i.Held,
+			&i.MissingSince,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listFreedObjects = `-- name: ListFreedObjects :many
+SELECT region, kind, id, incarnation, snapshot_id, organization_id, project_id, rev, body, state, state_since, updated_at, held, missing_since FROM objects o
+WHERE o.region = $1 AND o.held = $2 AND NOT EXISTS (
+    SELECT 1 FROM objects shown WHERE shown.kind = o.kind AND shown.id = o.id AND shown.held = ''
+)
+ORDER BY o.kind, o.id
+LIMIT CAST($3 AS BIGINT)
+`
+
+type ListFreedObjectsParams struct {
+	Region  string
+	Held    string
+	MaxRows int64
+}
+
+func (q *Queries) ListFreedObjects(ctx context.Context, arg ListFreedObjectsParams) ([]Object, error) {
+	rows, err := q.db.Query(ctx, listFreedObjects, arg.Region, arg.Held, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Object
+	for rows.Next() {
+		var i Object
+		if err := rows.Scan(
+			&i.Region,
+			&i.Kind,
+			&i.ID,
+			&i.Incarnation,
+			&i.SnapshotID,
+			&i.OrganizationID,
+			&i.ProjectID,
+			&i.Rev,
+			&i.Body,
+			&i.State,
+			&i.StateSince,
+			&i.UpdatedAt,
+			&i.Held,
+			&i.MissingSince,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listMissingOrganizations = `-- name: ListMissingOrganizations :many
+SELECT DISTINCT organization_id FROM objects
+WHERE region = $1 AND missing_since <> 0 AND missing_since <= $2
+ORDER BY organization_id
+`
+
+type ListMissingOrganizationsParams struct {
+	Region string
+	Until  int64
+}
+
+func (q *Queries) ListMissingOrganizations(ctx context.Context, arg ListMissingOrganizationsParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, listMissingOrganizations, arg.Region, arg.Until)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var organization_id string
+		if err := rows.Scan(&organization_id); err != nil {
+			return nil, err
+		}
+		items = append(items, organization_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listObjects = `-- name: ListObjects :many
-SELECT region, id, body, state_since, updated_at FROM objects
+SELECT region, id, body, state_since, updated_at, missing_since FROM objects
 WHERE organization_id = $1 AND kind = $2 AND id > $3 AND held = ''
 ORDER BY id
 LIMIT CAST($4 AS BIGINT)
@@ -161,11 +437,12 @@ type ListObjectsParams struct {
 }
 
 type ListObjectsRow struct {
-	Region     string
-	ID         string
-	Body       string
-	StateSince int64
-	UpdatedAt  int64
+	Region       string
+	ID           string
+	Body         string
+	StateSince   int64
+	UpdatedAt    int64
+	MissingSince int64
 }
 
 func (q *Queries) ListObjects(ctx context.Context, arg ListObjectsParams) ([]ListObjectsRow, error) {
@@ -188,6 +465,61 @@ func (q *Queries) ListObjects(ctx context.Context, arg ListObjectsParams) ([]Lis
 			&i.Body,
 			&i.StateSince,
 			&i.UpdatedAt,
+			&i.MissingSince,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listObjectsAside = `-- name: ListObjectsAside :many
+SELECT region, kind, id, incarnation, snapshot_id, organization_id, project_id, rev, body, state, state_since, updated_at, held, missing_since FROM objects
+WHERE region = $1 AND (held <> '' OR missing_since <> 0) AND (kind, id) > ($2, $3)
+ORDER BY kind, id
+LIMIT CAST($4 AS BIGINT)
+`
+
+type ListObjectsAsideParams struct {
+	Region    string
+	AfterKind string
+	AfterID   string
+	MaxRows   int64
+}
+
+func (q *Queries) ListObjectsAside(ctx context.Context, arg ListObjectsAsideParams) ([]Object, error) {
+	rows, err := q.db.Query(ctx, listObjectsAside,
+		arg.Region,
+		arg.AfterKind,
+		arg.AfterID,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Object
+	for rows.Next() {
+		var i Object
+		if err := rows.Scan(
+			&i.Region,
+			&i.Kind,
+			&i.ID,
+			&i.Incarnation,
+			&i.SnapshotID,
+			&i.OrganizationID,
+			&i.ProjectID,
+			&i.Rev,
+			&i.Body,
+			&i.State,
+			&i.StateSince,
+			&i.UpdatedAt,
+			&i.Held,
+			&i.MissingSince,
 		); err != nil {
 			return nil, err
 		}
@@ -200,7 +532,7 @@ func (q *Queries) ListObjects(ctx context.Context, arg ListObjectsParams) ([]Lis
 }
 
 const listObjectsOfProject = `-- name: ListObjectsOfProject :many
-SELECT region, id, body, state_since, updated_at FROM objects
+SELECT region, id, body, state_since, updated_at, missing_since FROM objects
 WHERE organization_id = $1 AND project_id = $2 AND kind = $3
     AND id > $4 AND held = ''
 ORDER BY id
@@ -216,11 +548,12 @@ type ListObjectsOfProjectParams struct {
 }
 
 type ListObjectsOfProjectRow struct {
-	Region     string
-	ID         string
-	Body       string
-	StateSince int64
-	UpdatedAt  int64
+	Region       string
+	ID           string
+	Body         string
+	StateSince   int64
+	UpdatedAt    int64
+	MissingSince int64
 }
 
 func (q *Queries) ListObjectsOfProject(ctx context.Context, arg ListObjectsOfProjectParams) ([]ListObjectsOfProjectRow, error) {
@@ -244,6 +577,7 @@ func (q *Queries) ListObjectsOfProject(ctx context.Context, arg ListObjectsOfPro
 			&i.Body,
 			&i.StateSince,
 			&i.UpdatedAt,
+			&i.MissingSince,
 		); err != nil {
 			return nil, err
 		}
@@ -255,9 +589,33 @@ func (q *Queries) ListObjectsOfProject(ctx context.Context, arg ListObjectsOfPro
 	return items, nil
 }
 
+const listOrganizationsIn = `-- name: ListOrganizationsIn :many
+SELECT DISTINCT organization_id FROM objects WHERE region = $1 ORDER BY organization_id
+`
+
+func (q *Queries) ListOrganizationsIn(ctx context.Context, region string) ([]string, error) {
+	rows, err := q.db.Query(ctx, listOrganizationsIn, region)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var organization_id string
+		if err := rows.Scan(&organization_id); err != nil {
+			return nil, err
+		}
+		items = append(items, organization_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listUnseenOrganizations = `-- name: ListUnseenOrganizations :many
 SELECT DISTINCT organization_id FROM objects
-WHERE region = $1 AND snapshot_id <> $2
+WHERE region = $1 AND snapshot_id <> $2 AND missing_since = 0
 ORDER BY organization_id
 `
 
@@ -289,10 +647,10 @@ func (q *Queries) ListUnseenOrganizations(ctx context.Context, arg ListUnseenOrg
 const putObject = `-- name: PutObject :exec
 INSERT INTO objects (
     region, kind, id, incarnation, snapshot_id, organization_id, project_id,
-    rev, body, state, state_since, updated_at, held
+    rev, body, state, state_since, updated_at, held, missing_since
 ) VALUES (
     $1, $2, $3, $4, $5, $6, $7,
-    $8, $9, $10, $11, $12, $13
+    $8, $9, $10, $11, $12, $13, 0
 )
 ON CONFLICT (region, kind, id) DO UPDATE SET
     incarnation = excluded.incarnation,
@@ -304,7 +662,8 @@ ON CONFLICT (region, kind, id) DO UPDATE SET
     state = excluded.state,
     state_since = excluded.state_since,
     updated_at = excluded.updated_at,
-    held = excluded.held
+    held = excluded.held,
+    missing_since = excluded.missing_since
 `
 
 type PutObjectParams struct {

@@ -149,6 +149,17 @@ func (q *Queries) LockOrganization(ctx context.Context, id string) (int64, error
 	return result.RowsAffected(), nil
 }
 
+const organizationExists = `-- name: OrganizationExists :one
+SELECT EXISTS (SELECT 1 FROM organizations WHERE id = $1)
+`
+
+func (q *Queries) OrganizationExists(ctx context.Context, id string) (bool, error) {
+	row := q.db.QueryRow(ctx, organizationExists, id)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const touchAccounts = `-- name: TouchAccounts :exec
 UPDATE organizations SET account_revision = account_revision + 1 WHERE id = $1
 `

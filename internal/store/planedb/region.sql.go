@@ -10,7 +10,7 @@ import (
 )
 
 const createRegion = `-- name: CreateRegion :execrows
-INSERT INTO regions (name, url, created_at) VALUES ($1, $2, $3)
+INSERT INTO regions (name, url, created_at, closed) VALUES ($1, $2, $3, false)
 ON CONFLICT DO NOTHING
 `
 
@@ -54,19 +54,65 @@ func (q *Queries) CreateRegionCredential(ctx context.Context, arg CreateRegionCr
 	return result.RowsAffected(), nil
 }
 
+const createRegionException = `-- name: CreateRegionException :exec
+INSERT INTO region_exceptions (region, organization_id) VALUES ($1, $2)
+ON CONFLICT DO NOTHING
+`
+
+type CreateRegionExceptionParams struct {
+	Region         string
+	OrganizationID string
+}
+
+func (q *Queries) CreateRegionException(ctx context.Context, arg CreateRegionExceptionParams) error {
+	_, err := q.db.Exec(ctx, createRegionException, arg.Region, arg.OrganizationID)
+	return err
+}
+
+const deleteRegionCredential = `-- name: DeleteRegionCredential :execrows
+DELETE FROM region_credentials WHERE region = $1 AND id = $2
+`
+
+type DeleteRegionCredentialParams struct {
+	Region string
+	ID     string
+}
+
+func (q *Queries) DeleteRegionCredential(ctx context.Context, arg DeleteRegionCredentialParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteRegionCredential, arg.Region, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const deleteRegionExceptions = `-- name: DeleteRegionExceptions :exec
+DELETE FROM region_exceptions WHERE region = $1
+`
+
+func (q *Queries) DeleteRegionExceptions(ctx context.Context, region string) error {
+	_, err := q.db.Exec(ctx, deleteRegionExceptions, region)
+	return err
+}
+
 const getRegion = `-- name: GetRegion :one
-SELECT name, url, created_at FROM regions WHERE name = $1
+SELECT name, url, created_at, closed FROM regions WHERE name = $1
 `
 
 func (q *Queries) GetRegion(ctx context.Context, name string) (Region, error) {
 	row := q.db.QueryRow(ctx, getRegion, name)
 	var i Region
-	err := row.Scan(&i.Name, &i.Url, &i.CreatedAt)
+	err := row.Scan(
+		&i.Name,
+		&i.Url,
+		&i.CreatedAt,
+		&i.Closed,
+	)
 	return i, err
 }
 
 const getRegionByCredential = `-- name: GetRegionByCredential :one
-SELECT r.name, r.url, r.created_at
+SELECT r.name, r.url, r.created_at, r.closed
 FROM region_credentials c
 JOIN regions r ON r.name = c.region
 WHERE c.hash = $1
@@ -75,12 +121,70 @@ WHERE c.hash = $1
 func (q *Queries) GetRegionByCredential(ctx context.Context, hash string) (Region, error) {
 	row := q.db.QueryRow(ctx, getRegionByCredential, hash)
 	var i Region
-	err := row.Scan(&i.Name, &i.Url, &i.CreatedAt)
+	err := row.Scan(
+		&i.Name,
+		&i.Url,
+		&i.CreatedAt,
+		&i.Closed,
+	)
 	return i, err
 }
 
+const listRegionCredentials = `-- name: ListRegionCredentials :many
+SELECT id, region, hash, created_at FROM region_credentials WHERE region = $1 ORDER BY created_at, id
+`
+
+func (q *Queries) ListRegionCredentials(ctx context.Context, region string) ([]RegionCredential, error) {
+	rows, err := q.db.Query(ctx, listRegionCredentials, region)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RegionCredential
+	for rows.Next() {
+		var i RegionCredential
+		if err := rows.Scan(
+			&i.ID,
+			&i.Region,
+			&i.Hash,
+			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listRegionExceptions = `-- name: ListRegionExceptions :many
+SELECT organization_id FROM region_exceptions WHERE region = $1 ORDER BY organization_id
+`
+
+func (q *Queries) ListRegionExceptions(ctx context.Context, region string) ([]string, error) {
+	rows, err := q.db.Query(ctx, listRegionExceptions, region)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var organization_id string
+		if err := rows.Scan(&organization_id); err != nil {
+			return nil, err
+		}
+		items = append(items, organization_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listRegions = `-- name: ListRegions :many
-SELECT name, url, created_at FROM regions WHERE name > $1 ORDER BY name LIMIT CAST($2 AS BIGINT)
+SELECT name, url, created_at, closed FROM regions WHERE name > $1 ORDER BY name LIMIT CAST($2 AS BIGINT)
 `
 
 type ListRegionsParams struct {
@@ -97,7 +201,12 @@ func (q *Queries) ListRegions(ctx context.Context, arg ListRegionsParams) ([]Reg
 	var items []Region
 	for rows.Next() {
 		var i Region
-		if err := rows.Scan(&i.Name, &i.Url, &i.CreatedAt); err != nil {
+		if err := rows.Scan(
+			&i.Name,
+			&i.Url,
+			&i.CreatedAt,
+			&i.Closed,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -106,6 +215,23 @@ func (q *Queries) ListRegions(ctx context.Context, arg ListRegionsParams) ([]Reg
 		return nil, err
 	}
 	return items, nil
+}
+
+const setRegionClosed = `-- name: SetRegionClosed :execrows
+UPDATE regions SET closed = $1 WHERE name = $2
+`
+
+type SetRegionClosedParams struct {
+	Closed bool
+	Name   string
+}
+
+func (q *Queries) SetRegionClosed(ctx context.Context, arg SetRegionClosedParams) (int64, error) {
+	result, err := q.db.Exec(ctx, setRegionClosed, arg.Closed, arg.Name)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const setRegionURL = `-- name: SetRegionURL :execrows

@@ -83,6 +83,19 @@ func (w writer) Owners(keys []cloud.ObjectKey) (map[cloud.ObjectKey]string, erro
 	return owners, nil
 }
 
+// KnownOrganizations implements cloud.Reader.
+func (w writer) KnownOrganizations(ids []cloud.ID) (map[cloud.ID]bool, error) {
+	found, err := w.batch.ListKnownOrganizations(w.ctx, texts(ids))
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[cloud.ID]bool, len(found))
+	for _, id := range found {
+		known[cloud.ID(id)] = true
+	}
+	return known, nil
+}
+
 // PutObjects implements cloud.Writer.
 func (w writer) PutObjects(incarnation, snapshot cloud.ID, objects []cloud.StoredObject) error {
 	p := batchdb.PutObjectsParams{Incarnation: string(incarnation), SnapshotID: string(snapshot)}
@@ -120,11 +133,15 @@ func (w writer) DeleteObjects(region string, keys []cloud.ObjectKey) error {
 
 // TouchFleet implements cloud.Writer.
 func (w writer) TouchFleet(organizations []cloud.ID) error {
-	ids := make([]string, len(organizations))
-	for i, id := range organizations {
-		ids[i] = string(id)
+	return w.batch.TouchFleets(w.ctx, texts(organizations))
+}
+
+func texts(ids []cloud.ID) []string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = string(id)
 	}
-	return w.batch.TouchFleets(w.ctx, ids)
+	return texts
 }
 
 func columns(keys []cloud.ObjectKey) (kinds, ids []string) {

@@ -19,8 +19,13 @@ func link(row planedb.Link) (cloud.Link, error) {
 		Incarnation: cloud.ID(row.Incarnation),
 		Epoch:       uint64(row.Epoch),
 		AppliedSeq:  uint64(row.AppliedSeq),
+		HeardSeq:    uint64(row.HeardSeq),
 		Digest:      digest,
 		SyncedAt:    instant(row.SyncedAt),
+
+		Held:         row.Held,
+		MissingSince: instant(row.MissingSince),
+		Clock:        instant(row.Clock),
 	}
 	var sources map[string]int64
 	if err := json.Unmarshal([]byte(row.Sources), &sources); err != nil {
@@ -44,6 +49,8 @@ func link(row planedb.Link) (cloud.Link, error) {
 		Seq:      uint64(row.SnapshotSeq),
 		NextPage: int(row.SnapshotNextPage),
 		Digest:   digest,
+		BegunAt:  instant(row.SnapshotBegunAt),
+		Had:      row.SnapshotHad,
 	}
 	return l, nil
 }
@@ -69,7 +76,7 @@ func (w Writer) PutLink(l cloud.Link) error {
 	if l.Snapshot != nil {
 		snapshot = *l.Snapshot
 	}
-	if err := fits(l.Epoch, l.AppliedSeq, snapshot.Seq); err != nil {
+	if err := fits(l.Epoch, l.AppliedSeq, l.HeardSeq, snapshot.Seq); err != nil {
 		return err
 	}
 	times := make(map[string]int64, len(l.Sources))
@@ -85,12 +92,18 @@ func (w Writer) PutLink(l cloud.Link) error {
 		Incarnation:         string(l.Incarnation),
 		Epoch:               int64(l.Epoch),
 		AppliedSeq:          int64(l.AppliedSeq),
+		HeardSeq:            int64(l.HeardSeq),
 		DigestCount:         l.Digest.Count,
 		DigestSum:           l.Digest.Hex(),
 		SyncedAt:            micros(l.SyncedAt),
 		Sources:             string(sources),
+		Clock:               micros(l.Clock),
+		Held:                l.Held,
+		MissingSince:        micros(l.MissingSince),
 		SnapshotID:          string(snapshot.ID),
 		SnapshotSeq:         int64(snapshot.Seq),
+		SnapshotBegunAt:     micros(snapshot.BegunAt),
+		SnapshotHad:         snapshot.Had,
 		SnapshotNextPage:    int64(snapshot.NextPage),
 		SnapshotDigestCount: snapshot.Digest.Count,
 		SnapshotDigestSum:   snapshot.Digest.Hex(),

@@ -2,6 +2,7 @@ package rows
 
 import (
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -24,6 +25,7 @@ func StoredObject(row planedb.Object) cloud.StoredObject {
 		StateSince:     instant(row.StateSince),
 		UpdatedAt:      instant(row.UpdatedAt),
 		Held:           cloud.HeldReason(row.Held),
+		MissingSince:   instant(row.MissingSince),
 	}
 }
 
@@ -37,6 +39,8 @@ func listed(row planedb.ListObjectsRow) cloud.StoredObject {
 		Region:     row.Region,
 		StateSince: instant(row.StateSince),
 		UpdatedAt:  instant(row.UpdatedAt),
+
+		MissingSince: instant(row.MissingSince),
 	}
 }
 
@@ -178,13 +182,27 @@ func (w Writer) DeleteObjects(region string, keys []cloud.ObjectKey) error {
 	return nil
 }
 
+// CountUnseen implements cloud.Writer.
+func (w Writer) CountUnseen(region string, snapshot cloud.ID) (int64, error) {
+	return w.q.CountUnseenObjects(w.ctx, planedb.CountUnseenObjectsParams{Region: region, SnapshotID: string(snapshot)})
+}
+
+// HoldUnseen implements cloud.Writer.
+func (w Writer) HoldUnseen(region string, snapshot cloud.ID, since time.Time) ([]cloud.ID, error) {
+	organizations, err := w.unseenOrganizations(region, snapshot)
+	if err != nil || len(organizations) == 0 {
+		return nil, err
+	}
+	return organizations, w.q.HoldUnseenObjects(w.ctx, planedb.HoldUnseenObjectsParams{
+		MissingSince: micros(since),
+		Region:       region,
+		SnapshotID:   string(snapshot),
+	})
+}
+
 // DeleteUnseen implements cloud.Writer.
 func (w Writer) DeleteUnseen(region string, snapshot cloud.ID) ([]cloud.ID, error) {
-	rows, err := w.q.ListUnseenOrganizations(w.ctx, planedb.ListUnseenOrganizationsParams{
-		Region:     region,
-		SnapshotID: string(snapshot),
-	})
-	organizations, err := each(rows, err, func(id string) cloud.ID { return cloud.ID(id) })
+	organizations, err := w.unseenOrganizations(region, snapshot)
 	if err != nil || len(organizations) == 0 {
 		return nil, err
 	}
@@ -193,3 +211,29 @@ func (w Writer) DeleteUnseen(region string, snapshot cloud.ID) ([]cloud.ID, erro
 		SnapshotID: string(snapshot),
 	})
 }
+
+func (w Writer) unseenOrganizations(region string, snapshot cloud.ID) ([]cloud.ID, error) {
+	rows, err := w.q.ListUnseenOrganizations(w.ctx, planedb.ListUnseenOrganizationsParams{
+		Region:     region,
+		SnapshotID: string(snapshot),
+	})
+	return each(rows, err, toID)
+}
+
+// DeleteMissing implements cloud.Writer.
+func (w Writer) DeleteMissing(region string, until time.Time) ([]cloud.ID, error) {
+	rows, err := w.q.ListMissingOrganizations(w.ctx, planedb.ListMissingOrganizationsParams{
+		Region: region,
+		Until:  micros(until),
+	})
+	organizations, err := each(rows, err, toID)
+	if err != nil || len(organizations) == 0 {
+		return nil, err
+	}
+	return organizations, w.q.DeleteMissingObjects(w.ctx, planedb.DeleteMissingObjectsParams{
+		Region: region,
+		Until:  micros(until),
+	})
+}
+
+func toID(id string) cloud.ID { return cloud.ID(id) }

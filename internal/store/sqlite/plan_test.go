@@ -24,7 +24,9 @@ var whole = map[string][]string{
 		"DeleteExpiredSigningKeys", //
 		"ListOutages",              // of a week, as the next
 		"DeleteOutagesOutside",     //
-		"ListUnseenOrganizations",  // at the end of a region's snapshot
+		"ListUnseenOrganizations",  // at the end of a region's snapshot, as the next
+		"ListMissingOrganizations", //
+		"ListOrganizationsIn",      // when the operator changes who may use a region
 	},
 	"region": {
 		"CountObjects",  // all of them, by the operator's wish

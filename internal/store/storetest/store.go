@@ -18,6 +18,9 @@ import (
 // what it returns opens that database, again each time it is called.
 func TestStore(t *testing.T, create func(t *testing.T) (open func() cloud.Store)) {
 	for name, test := range map[string]func(*testing.T, func() cloud.Store){
+		"Access":                   testAccess,
+		"Aside":                    testAside,
+		"AsideReasonsGone":         testAsideReasonsGone,
 		"Audit":                    testAudit,
 		"Backup":                   testBackup,
 		"Closed":                   testClosed,
@@ -32,6 +35,7 @@ func TestStore(t *testing.T, create func(t *testing.T) (open func() cloud.Store)
 		"Links":                    testLinks,
 		"LinksOutOfRange":          testLinksOutOfRange,
 		"Members":                  testMembers,
+		"Missing":                  testMissing,
 		"Objects":                  testObjects,
 		"ObjectsAreKeptAsReported": testObjectsAreKeptAsReported,
 		"ObjectsHeld":              testObjectsHeld,

@@ -61,9 +61,16 @@ CREATE TABLE ssh_keys (
 );
 
 CREATE TABLE regions (
-    name       TEXT   NOT NULL PRIMARY KEY,
-    url        TEXT   NOT NULL,
-    created_at BIGINT NOT NULL
+    name       TEXT    NOT NULL PRIMARY KEY,
+    url        TEXT    NOT NULL,
+    created_at BIGINT  NOT NULL,
+    closed     BOOLEAN NOT NULL -- to all organizations but the exceptions; else open to all but those
+);
+
+CREATE TABLE region_exceptions (
+    region          TEXT NOT NULL REFERENCES regions (name),
+    organization_id TEXT NOT NULL REFERENCES organizations (id),
+    PRIMARY KEY (region, organization_id)
 );
 
 CREATE TABLE region_credentials (
@@ -72,6 +79,7 @@ CREATE TABLE region_credentials (
     hash       TEXT   NOT NULL UNIQUE,
     created_at BIGINT NOT NULL
 );
+CREATE INDEX region_credentials_by_region ON region_credentials (region, created_at, id);
 
 -- One row per region, made with it; a heartbeat writes this row and no other.
 CREATE TABLE links (
@@ -79,12 +87,18 @@ CREATE TABLE links (
     incarnation           TEXT   NOT NULL,
     epoch                 BIGINT NOT NULL,
     applied_seq           BIGINT NOT NULL,
+    heard_seq             BIGINT NOT NULL,
     digest_count          BIGINT NOT NULL,
     digest_sum            TEXT   NOT NULL,
     synced_at             BIGINT NOT NULL,
     sources               TEXT   NOT NULL, -- JSON: when each was heard of last
+    clock                 BIGINT NOT NULL, -- what its own said at synced_at; shown and never used
+    held                  BIGINT NOT NULL, -- how many of its objects are not shown
+    missing_since         BIGINT NOT NULL, -- the earliest of its objects'
     snapshot_id           TEXT   NOT NULL, -- '' while none is under way
     snapshot_seq          BIGINT NOT NULL,
+    snapshot_begun_at     BIGINT NOT NULL,
+    snapshot_had          BIGINT NOT NULL,
     snapshot_next_page    BIGINT NOT NULL,
     snapshot_digest_count BIGINT NOT NULL,
     snapshot_digest_sum   TEXT   NOT NULL
@@ -105,12 +119,16 @@ CREATE TABLE objects (
     state_since     BIGINT NOT NULL,
     updated_at      BIGINT NOT NULL,
     held            TEXT   NOT NULL, -- why it is not shown; '' if it is
+    missing_since   BIGINT NOT NULL, -- since when a held snapshot lacks it
     PRIMARY KEY (region, kind, id)
 );
 -- An id is shown in the name of one region only.
 CREATE UNIQUE INDEX objects_shown ON objects (kind, id) WHERE held = '';
 CREATE INDEX objects_by_organization ON objects (organization_id, kind, id) WHERE held = '';
 CREATE INDEX objects_by_project ON objects (organization_id, project_id, kind, id) WHERE held = '';
+-- The exceptions: few, and asked for often.
+CREATE INDEX objects_held ON objects (region, held, kind, id) WHERE held <> '';
+CREATE INDEX objects_missing ON objects (region, missing_since) WHERE missing_since <> 0;
 
 -- What the plane knows of itself: one row, made when the database is.
 CREATE TABLE plane (

@@ -26,6 +26,30 @@ func (q *Queries) DeleteObjects(ctx context.Context, arg DeleteObjectsParams) er
 	return err
 }
 
+const listKnownOrganizations = `-- name: ListKnownOrganizations :many
+SELECT id FROM organizations WHERE id = ANY($1::text[])
+`
+
+func (q *Queries) ListKnownOrganizations(ctx context.Context, ids []string) ([]string, error) {
+	rows, err := q.db.Query(ctx, listKnownOrganizations, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listOwners = `-- name: ListOwners :many
 SELECT o.kind, o.id, o.region
 FROM (SELECT unnest($1::text[]) AS kind, unnest($2::text[]) AS id) k
@@ -65,7 +89,7 @@ func (q *Queries) ListOwners(ctx context.Context, arg ListOwnersParams) ([]ListO
 
 const listStoredObjects = `-- name: ListStoredObjects :many
 
-SELECT o.region, o.kind, o.id, o.incarnation, o.snapshot_id, o.organization_id, o.project_id, o.rev, o.body, o.state, o.state_since, o.updated_at, o.held
+SELECT o.region, o.kind, o.id, o.incarnation, o.snapshot_id, o.organization_id, o.project_id, o.rev, o.body, o.state, o.state_since, o.updated_at, o.held, o.missing_since
 FROM (SELECT unnest($1::text[]) AS kind, unnest($2::text[]) AS id) k
 JOIN objects o ON o.region = $3 AND o.kind = k.kind AND o.id = k.id
 `
@@ -101,6 +125,7 @@ func (q *Queries) ListStoredObjects(ctx context.Context, arg ListStoredObjectsPa
 			&i.StateSince,
 			&i.UpdatedAt,
 			&i.Held,
+			&i.MissingSince,
 		); err != nil {
 			return nil, err
 		}
@@ -148,13 +173,13 @@ func (q *Queries) LockOutcome(ctx context.Context, arg LockOutcomeParams) error 
 const putObjects = `-- name: PutObjects :exec
 INSERT INTO objects (
     region, kind, id, incarnation, snapshot_id, organization_id, project_id,
-    rev, body, state, state_since, updated_at, held
+    rev, body, state, state_since, updated_at, held, missing_since
 )
 SELECT
     unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), $4::text, $5::text,
     unnest($6::text[]), unnest($7::text[]),
     unnest($8::bigint[]), unnest($9::text[]), unnest($10::text[]),
-    unnest($11::bigint[]), unnest($12::bigint[]), unnest($13::text[])
+    unnest($11::bigint[]), unnest($12::bigint[]), unnest($13::text[]), 0
 ON CONFLICT (region, kind, id) DO UPDATE SET
     incarnation = excluded.incarnation,
     snapshot_id = excluded.snapshot_id,
@@ -165,7 +190,8 @@ ON CONFLICT (region, kind, id) DO UPDATE SET
     state = excluded.state,
     state_since = excluded.state_since,
     updated_at = excluded.updated_at,
-    held = excluded.held
+    held = excluded.held,
+    missing_since = excluded.missing_since
 `
 
 type PutObjectsParams struct {

@@ -49,12 +49,18 @@ type Link struct {
 	Incarnation         string
 	Epoch               int64
 	AppliedSeq          int64
+	HeardSeq            int64
 	DigestCount         int64
 	DigestSum           string
 	SyncedAt            int64
 	Sources             string
+	Clock               int64
+	Held                int64
+	MissingSince        int64
 	SnapshotID          string
 	SnapshotSeq         int64
+	SnapshotBegunAt     int64
+	SnapshotHad         int64
 	SnapshotNextPage    int64
 	SnapshotDigestCount int64
 	SnapshotDigestSum   string
@@ -81,6 +87,7 @@ type Object struct {
 	StateSince     int64
 	UpdatedAt      int64
 	Held           string
+	MissingSince   int64
 }
 
 type Organization struct {
@@ -116,6 +123,7 @@ type Region struct {
 	Name      string
 	Url       string
 	CreatedAt int64
+	Closed    bool
 }
 
 type RegionCredential struct {
@@ -123,6 +131,11 @@ type RegionCredential struct {
 	Region    string
 	Hash      string
 	CreatedAt int64
+}
+
+type RegionException struct {
+	Region         string
+	OrganizationID string
 }
 
 type SigningKey struct {

@@ -32,3 +32,6 @@ UPDATE fleets SET revision = revision + 1 WHERE organization_id = @organization_
 
 -- name: TouchAccounts :exec
 UPDATE organizations SET account_revision = account_revision + 1 WHERE id = @id;
+
+-- name: OrganizationExists :one
+SELECT EXISTS (SELECT 1 FROM organizations WHERE id = @id);

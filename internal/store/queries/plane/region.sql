@@ -11,7 +11,7 @@ JOIN regions r ON r.name = c.region
 WHERE c.hash = @hash;
 
 -- name: CreateRegion :execrows
-INSERT INTO regions (name, url, created_at) VALUES (@name, @url, @created_at)
+INSERT INTO regions (name, url, created_at, closed) VALUES (@name, @url, @created_at, false)
 ON CONFLICT DO NOTHING;
 
 -- name: CreateRegionCredential :execrows
@@ -21,3 +21,22 @@ ON CONFLICT DO NOTHING;
 
 -- name: SetRegionURL :execrows
 UPDATE regions SET url = @url WHERE name = @name;
+
+-- name: ListRegionCredentials :many
+SELECT * FROM region_credentials WHERE region = @region ORDER BY created_at, id;
+
+-- name: DeleteRegionCredential :execrows
+DELETE FROM region_credentials WHERE region = @region AND id = @id;
+
+-- name: SetRegionClosed :execrows
+UPDATE regions SET closed = @closed WHERE name = @name;
+
+-- name: ListRegionExceptions :many
+SELECT organization_id FROM region_exceptions WHERE region = @region ORDER BY organization_id;
+
+-- name: DeleteRegionExceptions :exec
+DELETE FROM region_exceptions WHERE region = @region;
+
+-- name: CreateRegionException :exec
+INSERT INTO region_exceptions (region, organization_id) VALUES (@region, @organization_id)
+ON CONFLICT DO NOTHING;

@@ -14,13 +14,13 @@ JOIN objects o ON o.kind = k.kind AND o.id = k.id AND o.held = '';
 -- name: PutObjects :exec
 INSERT INTO objects (
     region, kind, id, incarnation, snapshot_id, organization_id, project_id,
-    rev, body, state, state_since, updated_at, held
+    rev, body, state, state_since, updated_at, held, missing_since
 )
 SELECT
     unnest(@regions::text[]), unnest(@kinds::text[]), unnest(@ids::text[]), @incarnation::text, @snapshot_id::text,
     unnest(@organization_ids::text[]), unnest(@project_ids::text[]),
     unnest(@revs::bigint[]), unnest(@bodies::text[]), unnest(@states::text[]),
-    unnest(@state_sinces::bigint[]), unnest(@updated_ats::bigint[]), unnest(@helds::text[])
+    unnest(@state_sinces::bigint[]), unnest(@updated_ats::bigint[]), unnest(@helds::text[]), 0
 ON CONFLICT (region, kind, id) DO UPDATE SET
     incarnation = excluded.incarnation,
     snapshot_id = excluded.snapshot_id,
@@ -31,7 +31,11 @@ ON CONFLICT (region, kind, id) DO UPDATE SET
     state = excluded.state,
     state_since = excluded.state_since,
     updated_at = excluded.updated_at,
-    held = excluded.held;
+    held = excluded.held,
+    missing_since = excluded.missing_since;
+
+-- name: ListKnownOrganizations :many
+SELECT id FROM organizations WHERE id = ANY(@ids::text[]);
 
 -- name: DeleteObjects :exec
 DELETE FROM objects o
