@@ -1,6 +1,9 @@
 package cloud
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // RegionStore keeps what a region owns: its objects, in the form in which they
 // are reported, and the identity of its stream of changes. Errors and closures
@@ -37,7 +40,11 @@ type RegionReader interface {
 type RegionWriter interface {
 	RegionReader
 	SetIdentity(id RegionIdentity) error
-	PutObject(o Object) error                           // inserts or replaces, and clears its tombstone
-	BuryObject(t Tombstone) error                       // deletes and leaves the tombstone
-	PruneTombstones(keep int) (floor uint64, err error) // keeps the newest; floor is the highest rev pruned, 0 if none
+	PutObject(o Object) error                    // inserts or replaces, and clears its tombstone
+	BuryObject(t Tombstone, at time.Time) error // deletes and leaves the tombstone
+
+	// PruneTombstones forgets those of revs up to upTo that were buried before
+	// since, and follow none that stays. floor is the highest rev pruned, 0 if
+	// none.
+	PruneTombstones(upTo uint64, since time.Time) (floor uint64, err error)
 }

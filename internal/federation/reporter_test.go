@@ -340,6 +340,27 @@ func TestResumesWhereThePlaneIs(t *testing.T) {
 	})
 }
 
+// A daemon that is started again with nothing to tell says so in one message.
+func TestResumesWithoutAnythingToSend(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, w *world) {
+		w.fleet(0, 10, cloud.InstanceRunning)
+		w.start()
+		w.stop()
+		before := len(w.plane.received())
+		w.restartRegion()
+		w.start()
+		w.converged()
+		if d := cmp.Diff([]string{"Hello", "Sync"}, w.plane.operations()[before:]); d != "" {
+			t.Errorf("messages (-want +got)\n%s", d)
+		}
+		last := w.plane.received()
+		if m := last[len(last)-1].Sync; m.From != m.To || len(m.Upserts)+len(m.Tombstones) > 0 {
+			t.Errorf("the sync is %+v, want a heartbeat", m)
+		}
+	})
+}
+
 func TestSnapshotWhileChangesGoOn(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, w *world) {
@@ -497,32 +518,45 @@ func TestRegionFromABackup(t *testing.T) {
 	}
 }
 
+// A plane that has seen everything up to the last tombstone that was forgotten
+// needs only changes; one that has not needs a snapshot.
 func TestTooFarBehindForChanges(t *testing.T) {
 	t.Parallel()
-	inBubble(t, func(t *testing.T, w *world) {
-		w.fleet(0, 10, cloud.InstanceRunning)
-		w.start()
-		w.stop()
-		w.bury(key(1), key(2), key(3))
-		if err := w.store.Write(t.Context(), func(tx cloud.RegionWriter) error {
-			id, err := tx.Identity()
-			if err != nil {
-				return err
-			}
-			if id.Floor, err = tx.PruneTombstones(1); err != nil {
-				return err
-			}
-			return tx.SetIdentity(id)
-		}); err != nil {
-			t.Fatal(err)
-		}
-		w.start()
-		w.pass(time.Second)
-		w.converged()
-		if n := count(w.plane.operations(), "BeginSnapshot"); n != 2 {
-			t.Errorf("%d snapshots, want a second one", n)
-		}
-	})
+	for name, c := range map[string]struct{ forgotten, snapshots int }{
+		"nothing that it lacks": {0, 1},
+		"one that it lacks":     {1, 2},
+		"all that it lacks":     {3, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T, w *world) {
+				w.fleet(0, 10, cloud.InstanceRunning)
+				w.bury(key(0))
+				w.start()
+				w.stop()
+				applied := w.identity().Seq
+				w.bury(key(1), key(2), key(3))
+				if err := w.store.Write(t.Context(), func(tx cloud.RegionWriter) error {
+					id, err := tx.Identity()
+					if err != nil {
+						return err
+					}
+					if id.Floor, err = tx.PruneTombstones(applied+uint64(c.forgotten), time.Now().Add(time.Hour)); err != nil {
+						return err
+					}
+					return tx.SetIdentity(id)
+				}); err != nil {
+					t.Fatal(err)
+				}
+				w.start()
+				w.pass(time.Second)
+				w.converged()
+				if n := count(w.plane.operations(), "BeginSnapshot"); n != c.snapshots {
+					t.Errorf("%d snapshots, want %d", n, c.snapshots)
+				}
+			})
+		})
+	}
 }
 
 func TestLostAnswersCostNoSnapshot(t *testing.T) {

@@ -32,7 +32,7 @@ type Region struct {
 	now     func() time.Time
 	after   func(time.Duration) <-chan time.Time
 	changed chan struct{}
-	keep    int // tombstones
+	keep    uint64 // changes of which tombstones are kept
 
 	mu       sync.Mutex
 	heard    map[string]time.Time
@@ -50,7 +50,7 @@ func New(c Config) *Region {
 		now:      c.Now,
 		after:    c.After,
 		changed:  make(chan struct{}, 1),
-		keep:     keepTombstones,
+		keep:     keepChanges,
 		heard:    make(map[string]time.Time),
 		unpruned: pruneEvery, // look once at every start
 	}

@@ -377,22 +377,51 @@ func TestSourcesAreBounded(t *testing.T) {
 	}
 }
 
-func TestOldTombstonesArePruned(t *testing.T) {
+// What changed in the last hour, or by the last changes up to their number, is
+// kept: a plane that saw all before it needs no snapshot. What is both older
+// and further back is not.
+func TestTombstonesAreKeptForAnHourAndForManyChanges(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	for n := range 6 {
-		w.observe(engine.Batch{Instances: []engine.Instance{instance(n, cloud.InstanceRunning)}})
-	}
-	w.KeepTombstones(2)
-	w.observe(engine.Batch{Gone: []cloud.ObjectKey{instanceKey(0), instanceKey(1), instanceKey(2), instanceKey(3)}})
-	s := w.state()
-	if s.ID.Floor != 8 || len(s.Tombstones) != 2 || s.Tombstones[0].Rev != 9 {
-		t.Errorf("floor %d with tombstones %v, want 8 with those of 9 and 10", s.ID.Floor, s.Tombstones)
-	}
-	w.KeepTombstones(2)
-	w.observe(engine.Batch{Source: "host-01"})
-	if again := w.state(); !cmp.Equal(s, again) {
-		t.Errorf("pruning with nothing to prune changed something:\n%s", cmp.Diff(s, again))
+	const changes = 4
+	for name, c := range map[string]struct {
+		age   time.Duration // of the three deletions, as changes 4 to 6
+		after int           // how many changes came since
+		floor uint64        // 0 where all of them are kept
+	}{
+		"young and near":       {time.Minute, 0, 0},
+		"young and far":        {time.Minute, 100, 0},
+		"an hour old":          {time.Hour, 100, 0},
+		"over an hour old":     {time.Hour + time.Microsecond, 100, 6},
+		"old and near":         {24 * time.Hour, 1, 0}, // the last changes are 4 to 7
+		"old, the first far":   {24 * time.Hour, 2, 4},
+		"old, the last near":   {24 * time.Hour, 3, 5},
+		"old, the last far":    {24 * time.Hour, 4, 6},
+		"of a clock set back":  {-24 * time.Hour, 100, 0},
+		"old though still all": {24 * time.Hour, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			for n := range 3 {
+				w.observe(engine.Batch{Instances: []engine.Instance{instance(n, cloud.InstanceRunning)}})
+			}
+			w.observe(engine.Batch{Gone: []cloud.ObjectKey{instanceKey(0), instanceKey(1), instanceKey(2)}})
+			w.pass(c.age)
+			for n := range c.after {
+				w.observe(engine.Batch{Instances: []engine.Instance{instance(100+n, cloud.InstanceRunning)}})
+			}
+			w.KeepChanges(changes)
+			w.observe(engine.Batch{Source: "host-01"})
+			s := w.state()
+			if kept := 6 - max(c.floor, 3); s.ID.Floor != c.floor || uint64(len(s.Tombstones)) != kept {
+				t.Errorf("the floor is %d with tombstones %v, want %d with the last %d", s.ID.Floor, s.Tombstones, c.floor, kept)
+			}
+			w.KeepChanges(changes)
+			w.observe(engine.Batch{Source: "host-01"})
+			if again := w.state(); !cmp.Equal(s, again) {
+				t.Errorf("pruning with nothing to prune changed something:\n%s", cmp.Diff(s, again))
+			}
+		})
 	}
 }
 

@@ -21,7 +21,8 @@ type Object struct {
 }
 
 type Tombstone struct {
-	Kind string
-	ID   string
-	Rev  int64
+	Kind     string
+	ID       string
+	Rev      int64
+	BuriedAt int64
 }

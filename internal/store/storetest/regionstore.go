@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 )
@@ -148,7 +149,7 @@ func testRegionChanges(t *testing.T, open func() cloud.RegionStore) {
 	change(t, s, func(w cloud.RegionWriter) error {
 		return first(
 			w.PutObject(o1), w.PutObject(gone), w.PutObject(o3), w.PutObject(goneToo), w.PutObject(o5),
-			w.BuryObject(t6), w.BuryObject(t7),
+			w.BuryObject(t6, now), w.BuryObject(t7, now),
 		)
 	})
 	o8 := object(cloud.KindInstance, 8, 8, "{}")
@@ -189,7 +190,7 @@ func testRegionTombstones(t *testing.T, open func() cloud.RegionStore) {
 	}
 	change(t, s, func(w cloud.RegionWriter) error {
 		for n := 1; n <= 5; n++ {
-			if err := first(w.PutObject(object(cloud.KindInstance, n, uint64(n), "{}")), w.BuryObject(stone(n))); err != nil {
+			if err := first(w.PutObject(object(cloud.KindInstance, n, uint64(n), "{}")), w.BuryObject(stone(n), now)); err != nil {
 				return err
 			}
 		}
@@ -202,7 +203,7 @@ func testRegionTombstones(t *testing.T, open func() cloud.RegionStore) {
 		"one that never was": {ObjectKey: cloud.ObjectKey{Kind: cloud.KindInstance, ID: id(99)}, Rev: 99},
 	} {
 		t.Run(what, func(t *testing.T) {
-			err := s.Write(t.Context(), func(w cloud.RegionWriter) error { return w.BuryObject(bury) })
+			err := s.Write(t.Context(), func(w cloud.RegionWriter) error { return w.BuryObject(bury, now) })
 			wantCode(t, err, cloud.CodeNotFound, "instance")
 		})
 	}
@@ -212,24 +213,38 @@ func testRegionTombstones(t *testing.T, open func() cloud.RegionStore) {
 	change(t, s, func(w cloud.RegionWriter) error { return w.PutObject(back) })
 	equal(t, "the tombstones after a return", graves(), []cloud.Tombstone{stone(1), stone(3), stone(4), stone(5)})
 
+	hour := func(n int) time.Time { return now.Add(time.Duration(n) * time.Hour) }
+	change(t, s, func(w cloud.RegionWriter) error {
+		for n, at := range map[int]time.Time{6: hour(1), 7: hour(3), 8: hour(2)} { // the clock was set back
+			if err := first(w.PutObject(object(cloud.KindInstance, n, uint64(n), "{}")), w.BuryObject(stone(n), at)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	for _, c := range []struct {
-		keep  int
+		upTo  uint64
+		since time.Time
 		floor uint64
 		left  []cloud.Tombstone
 	}{
-		{5, 0, []cloud.Tombstone{stone(1), stone(3), stone(4), stone(5)}},
-		{4, 0, []cloud.Tombstone{stone(1), stone(3), stone(4), stone(5)}},
-		{2, 13, []cloud.Tombstone{stone(4), stone(5)}},
-		{2, 0, []cloud.Tombstone{stone(4), stone(5)}},
-		{0, 15, nil},
+		{10, hour(9), 0, []cloud.Tombstone{stone(1), stone(3), stone(4), stone(5), stone(6), stone(7), stone(8)}},
+		{12, hour(9), 11, []cloud.Tombstone{stone(3), stone(4), stone(5), stone(6), stone(7), stone(8)}},
+		{12, hour(9), 0, []cloud.Tombstone{stone(3), stone(4), stone(5), stone(6), stone(7), stone(8)}},
+		{99, now, 0, []cloud.Tombstone{stone(3), stone(4), stone(5), stone(6), stone(7), stone(8)}},
+		{13, now.Add(time.Microsecond), 13, []cloud.Tombstone{stone(4), stone(5), stone(6), stone(7), stone(8)}},
+		{99, hour(1), 15, []cloud.Tombstone{stone(6), stone(7), stone(8)}},
+		{99, hour(3), 16, []cloud.Tombstone{stone(7), stone(8)}}, // the last follows one that stays
+		{math.MaxInt64, hour(4), 18, nil},
 	} {
 		var floor uint64
 		change(t, s, func(w cloud.RegionWriter) (err error) {
-			floor, err = w.PruneTombstones(c.keep)
+			floor, err = w.PruneTombstones(c.upTo, c.since)
 			return err
 		})
-		equal(t, fmt.Sprintf("the floor with %d kept", c.keep), floor, c.floor)
-		equal(t, fmt.Sprintf("the tombstones with %d kept", c.keep), graves(), c.left)
+		what := fmt.Sprintf("up to %d, buried before %s", c.upTo, c.since.Format(time.TimeOnly))
+		equal(t, "the floor "+what, floor, c.floor)
+		equal(t, "the tombstones without those "+what, graves(), c.left)
 	}
 }
 

@@ -23,8 +23,9 @@ CREATE TABLE objects (
 );
 
 CREATE TABLE tombstones (
-    kind TEXT   NOT NULL,
-    id   TEXT   NOT NULL,
-    rev  BIGINT NOT NULL UNIQUE,
+    kind      TEXT   NOT NULL,
+    id        TEXT   NOT NULL,
+    rev       BIGINT NOT NULL UNIQUE,
+    buried_at BIGINT NOT NULL, -- microseconds since 1970 UTC
     PRIMARY KEY (kind, id)
 );
