@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -29,6 +30,7 @@ type siteConfig struct {
 	plaintext     bool // whether the plane may be at http:// beyond loopback
 	organizations []cloud.ID
 	fleet         int
+	takeOver      bool // from the daemon that fenced this one
 	log           *slog.Logger
 	metrics       *observe.Metrics
 }
@@ -57,9 +59,14 @@ func openSite(ctx context.Context, c siteConfig) (*site, error) {
 	}
 	s := &site{store: store, engine: simulation}
 	s.region = region.New(region.Config{Store: store, Log: c.log, NewID: newID, Now: time.Now, After: time.After})
+	if err := s.region.Begin(ctx, c.takeOver); err != nil {
+		s.close()
+		return nil, err
+	}
 	s.reporter, err = federation.NewReporter(federation.ReporterConfig{
 		Origin: s.region, Region: c.name, Plane: c.plane, Credential: c.credential, Log: c.log, Plaintext: c.plaintext,
-		Now: time.Now, After: time.After, Jitter: rand.Float64,
+		Fenced: s.region.Fence,
+		Now:    time.Now, After: time.After, Jitter: rand.Float64,
 	})
 	if err != nil {
 		s.close()
@@ -73,10 +80,17 @@ func openSite(ctx context.Context, c siteConfig) (*site, error) {
 
 func (s *site) close() { _ = s.store.Close() } // what was acknowledged is durable already
 
-// run drives the engine and reports, until ctx ends.
+// run drives the engine and reports, until ctx ends or another daemon takes
+// over.
 func (s *site) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.region.Drive(ctx, s.engine) })
+	group.Go(func() error {
+		err := s.region.Drive(ctx, s.engine)
+		if errors.Is(err, region.ErrFenced) {
+			return nil // the reporter says it
+		}
+		return err
+	})
 	group.Go(func() error { return s.reporter.Run(ctx) })
 	return group.Wait()
 }

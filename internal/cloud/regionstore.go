@@ -23,6 +23,12 @@ type RegionIdentity struct {
 	Digest      Digest // of everything at Seq
 }
 
+// Daemon is which process has a region's database, and whether it may go on.
+type Daemon struct {
+	Holder   ID        // the process that began last; "" before the first
+	FencedAt time.Time // when it was fenced; zero for never
+}
+
 // RegionReader reads one consistent state of a region.
 type RegionReader interface {
 	Identity() (RegionIdentity, error)
@@ -34,17 +40,23 @@ type RegionReader interface {
 	// rev is over after.
 	Changes(after uint64, limit int) ([]Object, []Tombstone, error)
 	CountObjects() (map[ObjectKind]int64, error)
+	Daemon() (Daemon, error)
 }
 
 // RegionWriter changes a region's database.
 type RegionWriter interface {
 	RegionReader
 	SetIdentity(id RegionIdentity) error
-	PutObject(o Object) error                    // inserts or replaces, and clears its tombstone
+	PutObject(o Object) error                   // inserts or replaces, and clears its tombstone
 	BuryObject(t Tombstone, at time.Time) error // deletes and leaves the tombstone
 
 	// PruneTombstones forgets those of revs up to upTo that were buried before
 	// since, and follow none that stays. floor is the highest rev pruned, 0 if
 	// none.
 	PruneTombstones(upTo uint64, since time.Time) (floor uint64, err error)
+
+	BeginDaemon(holder ID) error // of which nothing is fenced
+	// FenceDaemon notes that the holder was fenced, unless another one has begun
+	// since.
+	FenceDaemon(holder ID, at time.Time) error
 }

@@ -111,7 +111,7 @@ func (w *world) start() {
 	var err error
 	w.reporter, err = federation.NewReporter(federation.ReporterConfig{
 		Origin: w.region, Region: west, Plane: "https://plane.example.com", Credential: w.credential,
-		Log: w.logger, Transport: w.network,
+		Log: w.logger, Transport: w.network, Fenced: w.region.Fence,
 		Now: time.Now, After: time.After, Jitter: w.jitter,
 	})
 	if err != nil {
@@ -648,6 +648,17 @@ func TestFencedEnds(t *testing.T) {
 				if n := count(w.plane.operations(), "Hello"); n != 1 {
 					t.Errorf("%d hellos, want 1: a fenced daemon does not come back by itself", n)
 				}
+				if err := w.region.Begin(t.Context(), false); !errors.Is(err, region.ErrFenced) {
+					t.Errorf("Begin returned %v after a fence, want ErrFenced", err)
+				}
+				if err := w.region.Begin(t.Context(), true); err != nil {
+					t.Fatal(err)
+				}
+				w.restartRegion()
+				w.start()
+				w.observe(instance(2, cloud.InstanceStopped))
+				w.pass(time.Minute)
+				w.converged()
 			})
 		})
 	}

@@ -151,6 +151,10 @@ func serve[M any](s *Server, w http.ResponseWriter, r *http.Request, status int,
 	}
 	answer, err := use(r.Context(), peer, message)
 	if err != nil {
+		if errors.Is(err, errFenced) {
+			s.Log.WarnContext(r.Context(), "a daemon whose epoch another one has taken over is refused",
+				"region", peer.Region, "address", peer.Origin.Address, "path", r.URL.Path)
+		}
 		s.errors.Write(w, r, err)
 		return
 	}

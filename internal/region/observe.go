@@ -53,10 +53,13 @@ func (r *Region) Known(ctx context.Context) iter.Seq2[cloud.Object, error] {
 	}
 }
 
-// Observe implements engine.Sink.
+// Observe implements engine.Sink. ErrFenced once the region is.
 func (r *Region) Observe(ctx context.Context, batch engine.Batch) error {
 	// The source spoke before the batch was written, however long that takes.
 	at := r.now()
+	if r.fenced.Load() {
+		return ErrFenced
+	}
 	if batch.Source != "" {
 		if err := checkSource(batch.Source); err != nil {
 			return err

@@ -501,3 +501,120 @@ func TestDriveStartsAnEngineAgain(t *testing.T) {
 		t.Errorf("Drive returned %v after %d runs, want context.Canceled after 3", err, runs)
 	}
 }
+
+// Once a region is fenced its engine is called no more, whatever it makes of
+// the end of its context, and what it still says is not recorded.
+func TestAFencedRegionStopsItsEngine(t *testing.T) {
+	t.Parallel()
+	for name, result := range map[string]error{
+		"that ends":     context.Canceled,
+		"that gives up": errors.New("the hypervisor is away"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			var calls []string
+			running, ended := make(chan struct{}), make(chan error)
+			go func() {
+				ended <- w.Drive(t.Context(), engineFunc(func(ctx context.Context, sink engine.Sink) error {
+					calls = append(calls, "run")
+					close(running)
+					<-ctx.Done()
+					if err := sink.Observe(t.Context(), engine.Batch{Instances: []engine.Instance{instance(1, cloud.InstanceRunning)}}); !errors.Is(err, region.ErrFenced) {
+						t.Errorf("an observation ended with %v, want ErrFenced", err)
+					}
+					return result
+				}))
+			}()
+			<-running
+			if err := w.Fence(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-ended; !errors.Is(err, region.ErrFenced) {
+				t.Errorf("Drive returned %v, want ErrFenced", err)
+			}
+			engineAgain := engineFunc(func(context.Context, engine.Sink) error { calls = append(calls, "again"); return nil })
+			if err := w.Drive(t.Context(), engineAgain); !errors.Is(err, region.ErrFenced) {
+				t.Errorf("Drive returned %v, want ErrFenced", err)
+			}
+			if d := cmp.Diff([]string{"run"}, calls); d != "" {
+				t.Errorf("the engine's calls (-want +got)\n%s", d)
+			}
+			if s := w.state(); len(s.Objects) > 0 {
+				t.Errorf("a fenced daemon recorded %v", s.Objects)
+			}
+		})
+	}
+}
+
+// A fence that comes while an engine that gave up is left alone ends that too.
+func TestAFencedRegionDoesNotStartItsEngineAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	runs := 0
+	err := w.Drive(t.Context(), engineFunc(func(context.Context, engine.Sink) error {
+		runs++
+		if err := w.Fence(t.Context()); err != nil {
+			t.Error(err)
+		}
+		return errors.New("the hypervisor is away")
+	}))
+	if !errors.Is(err, region.ErrFenced) || runs != 1 {
+		t.Errorf("Drive returned %v after %d runs, want ErrFenced after 1", err, runs)
+	}
+}
+
+// process is another one on the same database.
+func (w *world) process(name cloud.ID) *region.Region {
+	return region.New(region.Config{
+		Store: w.store, Log: slog.New(slog.DiscardHandler), NewID: func() cloud.ID { return name }, Now: w.clock, After: time.After,
+	})
+}
+
+func TestAFencedDaemonBeginsOnlyToTakeOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	begin := func(r *region.Region, takeOver bool) {
+		t.Helper()
+		if err := r.Begin(t.Context(), takeOver); err != nil {
+			t.Fatalf("Begin: %v", err)
+		}
+	}
+	begin(w.process(numbered(1)), false)
+	first := w.process(numbered(2)) // an ordinary restart
+	begin(first, false)
+	if err := first.Fence(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // a refusal changes nothing
+		err := w.process(numbered(3)).Begin(t.Context(), false)
+		if !errors.Is(err, region.ErrFenced) || !strings.Contains(err.Error(), "2026-03-01T12:00:00Z") || !strings.Contains(err.Error(), "--take-over") {
+			t.Fatalf("Begin returned %v, want ErrFenced with the time and the way back", err)
+		}
+	}
+	second := w.process(numbered(4))
+	begin(second, true)
+	begin(w.process(numbered(5)), false) // the mark is gone
+
+	// It began later on this database than the one that is fenced now.
+	if err := second.Fence(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	begin(w.process(numbered(6)), false)
+}
+
+func TestAFenceThatCannotBeWrittenDownStopsTheEngineAllTheSame(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_ = w.store.Close()
+	if err := w.Fence(t.Context()); err == nil {
+		t.Error("Fence wrote to a closed database")
+	}
+	err := w.Drive(t.Context(), engineFunc(func(context.Context, engine.Sink) error {
+		t.Error("the engine was called")
+		return nil
+	}))
+	if !errors.Is(err, region.ErrFenced) {
+		t.Errorf("Drive returned %v, want ErrFenced", err)
+	}
+}

@@ -4,6 +4,13 @@
 
 package regiondb
 
+type Daemon struct {
+	ID            int64
+	Holder        string
+	FencedAt      int64
+	GrantRevision int64
+}
+
 type Identity struct {
 	ID          int64
 	Incarnation string

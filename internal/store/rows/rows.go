@@ -68,7 +68,11 @@ func CreatePlane(ctx context.Context, tx DB) error {
 // CreateIdentity puts in what a region's database has from the start, unless
 // it is there.
 func CreateIdentity(ctx context.Context, tx DB, incarnation cloud.ID) error {
-	return regiondb.New(tx).CreateIdentity(ctx, regiondb.CreateIdentityParams{
+	q := regiondb.New(tx)
+	if err := q.CreateDaemon(ctx); err != nil {
+		return err
+	}
+	return q.CreateIdentity(ctx, regiondb.CreateIdentityParams{
 		Incarnation: string(incarnation),
 		DigestSum:   cloud.Digest{}.Hex(),
 	})

@@ -17,6 +17,7 @@ func TestRegionStore(t *testing.T, create func(t *testing.T) (open func(newIncar
 	for name, test := range map[string]func(*testing.T, func() cloud.RegionStore){
 		"Changes":      testRegionChanges,
 		"Closed":       testRegionClosed,
+		"Daemon":       testRegionDaemon,
 		"Identity":     testRegionIdentity,
 		"Objects":      testRegionObjects,
 		"Tombstones":   testRegionTombstones,
@@ -246,6 +247,32 @@ func testRegionTombstones(t *testing.T, open func() cloud.RegionStore) {
 		equal(t, "the floor "+what, floor, c.floor)
 		equal(t, "the tombstones without those "+what, graves(), c.left)
 	}
+}
+
+func testRegionDaemon(t *testing.T, open func() cloud.RegionStore) {
+	s := open()
+	const nobody cloud.ID = ""
+	first, second := id(861), id(862)
+	for _, step := range []struct {
+		what string
+		do   func(cloud.RegionWriter) error
+		want cloud.Daemon
+	}{
+		{"before the first", func(cloud.RegionWriter) error { return nil }, cloud.Daemon{}},
+		{"after it began", func(w cloud.RegionWriter) error { return w.BeginDaemon(first) }, cloud.Daemon{Holder: first}},
+		{"after the fence of another", func(w cloud.RegionWriter) error { return w.FenceDaemon(nobody, now) }, cloud.Daemon{Holder: first}},
+		{"after its fence", func(w cloud.RegionWriter) error { return w.FenceDaemon(first, now) }, cloud.Daemon{Holder: first, FencedAt: now}},
+		{"after the second began", func(w cloud.RegionWriter) error { return w.BeginDaemon(second) }, cloud.Daemon{Holder: second}},
+		{"after a late fence of the first", func(w cloud.RegionWriter) error { return w.FenceDaemon(first, now) }, cloud.Daemon{Holder: second}},
+		{"after the fence of the second", func(w cloud.RegionWriter) error { return w.FenceDaemon(second, now) }, cloud.Daemon{Holder: second, FencedAt: now}},
+	} {
+		change(t, s, step.do)
+		equal(t, "the daemon "+step.what, see(t, s, cloud.RegionReader.Daemon), step.want)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatalf("Close: %v", err)
+	}
+	equal(t, "the daemon after a restart", see(t, open(), cloud.RegionReader.Daemon), cloud.Daemon{Holder: second, FencedAt: now})
 }
 
 func testRegionTransactions(t *testing.T, open func() cloud.RegionStore) {

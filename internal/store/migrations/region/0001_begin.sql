@@ -29,3 +29,12 @@ CREATE TABLE tombstones (
     buried_at BIGINT NOT NULL, -- microseconds since 1970 UTC
     PRIMARY KEY (kind, id)
 );
+
+-- What the daemon remembers beside the stream: one row, made when the database
+-- is.
+CREATE TABLE daemon (
+    id             BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    holder         TEXT   NOT NULL, -- the process that began last; '' before the first
+    fenced_at      BIGINT NOT NULL, -- when that one was fenced, in microseconds since 1970 UTC; 0 for never
+    grant_revision BIGINT NOT NULL  -- up to which changes of grants are applied
+);
