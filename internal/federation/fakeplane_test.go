@@ -175,6 +175,10 @@ func (p *fakePlane) Sync(_ context.Context, request wire.SyncRequestObject) (wir
 	return a, nil
 }
 
+func (p *fakePlane) GetGrant(context.Context, wire.GetGrantRequestObject) (wire.GetGrantResponseObject, error) {
+	return wire.GetGrant200JSONResponse{SSHKeys: []string{}}, nil
+}
+
 func (p *fakePlane) put(o wire.Object) {
 	key := cloud.ObjectKey{Kind: cloud.ObjectKind(o.Kind), ID: cloud.ID(o.ID)}
 	before, known := p.state.objects[key]

@@ -25,7 +25,7 @@ func (q *Queries) CreateOutage(ctx context.Context, arg CreateOutageParams) erro
 }
 
 const createPlane = `-- name: CreatePlane :exec
-INSERT INTO plane (id, health_revision, alive_at, nonce_key) VALUES (1, 0, 0, $1)
+INSERT INTO plane (id, health_revision, grant_revision, alive_at, nonce_key) VALUES (1, 0, 0, 0, $1)
 ON CONFLICT DO NOTHING
 `
 
@@ -49,7 +49,7 @@ func (q *Queries) DeleteOutagesOutside(ctx context.Context, arg DeleteOutagesOut
 }
 
 const getPlane = `-- name: GetPlane :one
-SELECT id, health_revision, alive_at, nonce_key FROM plane
+SELECT id, health_revision, grant_revision, alive_at, nonce_key FROM plane
 `
 
 func (q *Queries) GetPlane(ctx context.Context) (Plane, error) {
@@ -58,6 +58,7 @@ func (q *Queries) GetPlane(ctx context.Context) (Plane, error) {
 	err := row.Scan(
 		&i.ID,
 		&i.HealthRevision,
+		&i.GrantRevision,
 		&i.AliveAt,
 		&i.NonceKey,
 	)

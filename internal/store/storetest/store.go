@@ -23,6 +23,8 @@ func TestStore(t *testing.T, create func(t *testing.T) (open func() cloud.Store)
 		"Closed":                   testClosed,
 		"Durability":               testDurability,
 		"ForeignObjects":           testForeignObjects,
+		"GrantChanges":             testGrantChanges,
+		"GrantChangesForgotten":    testGrantChangesForgotten,
 		"Invitations":              testInvitations,
 		"InvitationsExpire":        testInvitationsExpire,
 		"LastAdmin":                testLastAdmin,

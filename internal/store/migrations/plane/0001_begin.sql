@@ -115,8 +115,18 @@ CREATE INDEX objects_by_project ON objects (organization_id, project_id, kind, i
 CREATE TABLE plane (
     id              BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
     health_revision BIGINT NOT NULL,
+    grant_revision  BIGINT NOT NULL, -- grows when a membership or a user's keys change
     alive_at        BIGINT NOT NULL,
     nonce_key       TEXT   NOT NULL -- hexadecimal
+);
+
+-- Whose grants changed last, and when in terms of grant_revision. Only the
+-- latest are kept.
+CREATE TABLE grant_changes (
+    subject         TEXT   NOT NULL, -- '' for all, as in the next
+    organization_id TEXT   NOT NULL,
+    revision        BIGINT NOT NULL UNIQUE,
+    PRIMARY KEY (subject, organization_id)
 );
 
 CREATE TABLE outages (

@@ -23,6 +23,12 @@ type Fleet struct {
 	Revision       int64
 }
 
+type GrantChange struct {
+	Subject        string
+	OrganizationID string
+	Revision       int64
+}
+
 type Invitation struct {
 	ID             string
 	OrganizationID string
@@ -103,6 +109,7 @@ type Outcome struct {
 type Plane struct {
 	ID             int64
 	HealthRevision int64
+	GrantRevision  int64
 	AliveAt        int64
 	NonceKey       string
 }
