@@ -40,6 +40,7 @@ type site struct {
 	store    cloud.RegionStore
 	region   *region.Region
 	engine   engine.Engine
+	grants   *region.Grants // what callers may do
 	reporter *federation.Reporter
 	handler  http.Handler
 }
@@ -63,19 +64,36 @@ func openSite(ctx context.Context, c siteConfig) (*site, error) {
 		s.close()
 		return nil, err
 	}
-	s.reporter, err = federation.NewReporter(federation.ReporterConfig{
-		Origin: s.region, Region: c.name, Plane: c.plane, Credential: c.credential, Log: c.log, Plaintext: c.plaintext,
-		Fenced: s.region.Fence,
-		Now:    time.Now, After: time.After, Jitter: rand.Float64,
-	})
-	if err != nil {
+	if err := s.connect(ctx, c); err != nil {
 		s.close()
-		return nil, fmt.Errorf("--plane: %w", err) // it refuses nothing else
+		return nil, err
 	}
 	s.handler = observe.Middleware(observe.Config{
 		API: "infrastructure", Metrics: c.metrics, Log: c.log, Now: time.Now, NewID: newID,
 	}, infrastructureapi.New())
 	return s, nil
+}
+
+// connect makes what speaks to the plane.
+func (s *site) connect(ctx context.Context, c siteConfig) error {
+	link := federation.ReporterConfig{
+		Origin: s.region, Region: c.name, Plane: c.plane, Credential: c.credential, Log: c.log, Plaintext: c.plaintext,
+		Fenced: s.region.Fence,
+		Now:    time.Now, After: time.After, Jitter: rand.Float64,
+	}
+	plane, err := federation.NewGrantClient(link)
+	if err != nil {
+		return fmt.Errorf("--plane: %w", err) // it refuses nothing else
+	}
+	s.grants, err = region.OpenGrants(ctx, region.GrantsConfig{Store: s.store, Plane: plane, Log: c.log, Now: time.Now})
+	if err != nil {
+		return err
+	}
+	link.Grants = s.grants
+	if s.reporter, err = federation.NewReporter(link); err != nil {
+		return fmt.Errorf("--plane: %w", err)
+	}
+	return nil
 }
 
 func (s *site) close() { _ = s.store.Close() } // what was acknowledged is durable already

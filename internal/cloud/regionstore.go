@@ -29,6 +29,14 @@ type Daemon struct {
 	FencedAt time.Time // when it was fenced; zero for never
 }
 
+// KeptGrant is an answer of the plane that a region keeps for while the plane
+// is away.
+type KeptGrant struct {
+	GrantKey
+	Grant
+	AskedAt time.Time // before the answer was given
+}
+
 // RegionReader reads one consistent state of a region.
 type RegionReader interface {
 	Identity() (RegionIdentity, error)
@@ -41,6 +49,8 @@ type RegionReader interface {
 	Changes(after uint64, limit int) ([]Object, []Tombstone, error)
 	CountObjects() (map[ObjectKind]int64, error)
 	Daemon() (Daemon, error)
+	Grants(since time.Time) ([]KeptGrant, error) // asked for at or after since, oldest first
+	GrantRevision() (uint64, error)              // up to which changes of grants are known
 }
 
 // RegionWriter changes a region's database.
@@ -59,4 +69,9 @@ type RegionWriter interface {
 	// FenceDaemon notes that the holder was fenced, unless another one has begun
 	// since.
 	FenceDaemon(holder ID, at time.Time) error
+
+	PutGrant(g KeptGrant) error     // inserts or replaces
+	DeleteGrant(key GrantKey) error // nothing if there is none
+	DeleteGrantsBefore(since time.Time) error
+	SetGrantRevision(revision uint64) error
 }

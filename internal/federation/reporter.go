@@ -26,6 +26,12 @@ type Origin interface {
 	Sources() map[string]time.Duration // how long ago each source was heard
 }
 
+// GrantKeeper is who has to hear of changes of grants.
+type GrantKeeper interface {
+	Revision() uint64 // up to which changes are known
+	Apply(ctx context.Context, changes cloud.GrantChanges) error
+}
+
 // ReporterConfig is what a Reporter is made of.
 type ReporterConfig struct {
 	Origin     Origin
@@ -38,6 +44,9 @@ type ReporterConfig struct {
 	// out to have taken over, before anything else is done: it stops whatever
 	// acts in the region's name.
 	Fenced func(context.Context) error
+
+	// Grants, if there is one, is told what the plane says of changes of grants.
+	Grants GrantKeeper
 
 	// Roots verify the plane's certificate; nil means those of the system.
 	Roots *x509.CertPool
@@ -96,6 +105,7 @@ type Reporter struct {
 	plane  *planeClient
 	log    *slog.Logger
 	fenced func(context.Context) error
+	grants GrantKeeper
 	now    func() time.Time
 	after  func(time.Duration) <-chan time.Time
 	jitter func() float64
@@ -128,7 +138,7 @@ func NewReporter(c ReporterConfig) (*Reporter, error) {
 		return nil, err
 	}
 	r := &Reporter{
-		origin: c.Origin, region: c.Region, plane: plane, log: c.Log, fenced: c.Fenced,
+		origin: c.Origin, region: c.Region, plane: plane, log: c.Log, fenced: c.Fenced, grants: c.Grants,
 		now: c.Now, after: c.After, jitter: c.Jitter,
 		state: ReporterConnecting,
 	}

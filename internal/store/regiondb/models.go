@@ -11,6 +11,15 @@ type Daemon struct {
 	GrantRevision int64
 }
 
+type Grant struct {
+	Subject        string
+	OrganizationID string
+	Role           string
+	SshKeys        string
+	RevokedTokens  string
+	AskedAt        int64
+}
+
 type Identity struct {
 	ID          int64
 	Incarnation string

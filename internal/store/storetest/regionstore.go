@@ -18,6 +18,7 @@ func TestRegionStore(t *testing.T, create func(t *testing.T) (open func(newIncar
 		"Changes":      testRegionChanges,
 		"Closed":       testRegionClosed,
 		"Daemon":       testRegionDaemon,
+		"Grants":       testRegionGrants,
 		"Identity":     testRegionIdentity,
 		"Objects":      testRegionObjects,
 		"Tombstones":   testRegionTombstones,
@@ -247,6 +248,49 @@ func testRegionTombstones(t *testing.T, open func() cloud.RegionStore) {
 		equal(t, "the floor "+what, floor, c.floor)
 		equal(t, "the tombstones without those "+what, graves(), c.left)
 	}
+}
+
+func testRegionGrants(t *testing.T, open func() cloud.RegionStore) {
+	s := open()
+	grant := func(subject, organization cloud.ID, role cloud.Role, age time.Duration) cloud.KeptGrant {
+		return cloud.KeptGrant{
+			GrantKey: cloud.GrantKey{Subject: subject, Organization: organization},
+			Grant:    cloud.Grant{Role: role, SSHKeys: []string{"ssh-ed25519 \"A\"", "☂"}, RevokedTokens: []string{"jti"}},
+			AskedAt:  now.Add(-age),
+		}
+	}
+	oldest := grant(ada.ID, acme.ID, cloud.RoleAdmin, 3*time.Hour)
+	middle := grant(ada.ID, beta.ID, cloud.RoleViewer, 2*time.Hour)
+	newest := grant(ben.ID, acme.ID, cloud.RoleEditor, time.Hour)
+	newest.SSHKeys, newest.RevokedTokens = nil, nil
+	since := func(age time.Duration) []cloud.KeptGrant {
+		return see(t, s, func(r cloud.RegionReader) ([]cloud.KeptGrant, error) { return r.Grants(now.Add(-age)) })
+	}
+	change(t, s, func(w cloud.RegionWriter) error {
+		return first(w.PutGrant(newest), w.PutGrant(oldest), w.PutGrant(middle))
+	})
+	equal(t, "the grants", since(3*time.Hour), []cloud.KeptGrant{oldest, middle, newest})
+	equal(t, "the grants but for the oldest", since(3*time.Hour-time.Microsecond), []cloud.KeptGrant{middle, newest})
+
+	oldest = grant(ada.ID, acme.ID, cloud.RoleViewer, 0)
+	change(t, s, func(w cloud.RegionWriter) error { return w.PutGrant(oldest) })
+	equal(t, "the grants after one was asked for again", since(24*time.Hour), []cloud.KeptGrant{middle, newest, oldest})
+	change(t, s, func(w cloud.RegionWriter) error {
+		return first(w.DeleteGrant(middle.GrantKey), w.DeleteGrant(middle.GrantKey), w.DeleteGrant(cloud.GrantKey{Subject: ada.ID}))
+	})
+	equal(t, "the grants without one", since(24*time.Hour), []cloud.KeptGrant{newest, oldest})
+	change(t, s, func(w cloud.RegionWriter) error { return w.DeleteGrantsBefore(newest.AskedAt) })
+	equal(t, "the grants that are not too old", since(24*time.Hour), []cloud.KeptGrant{newest, oldest})
+	change(t, s, func(w cloud.RegionWriter) error { return w.DeleteGrantsBefore(newest.AskedAt.Add(time.Microsecond)) })
+	equal(t, "the grants that are younger", since(24*time.Hour), []cloud.KeptGrant{oldest})
+
+	equal(t, "the revision of a new database", see(t, s, cloud.RegionReader.GrantRevision), uint64(0))
+	change(t, s, func(w cloud.RegionWriter) error {
+		return first(w.SetGrantRevision(math.MaxInt64), w.BeginDaemon(id(861)))
+	})
+	equal(t, "the revision", see(t, open(), cloud.RegionReader.GrantRevision), uint64(math.MaxInt64))
+	err := s.Write(t.Context(), func(w cloud.RegionWriter) error { return w.SetGrantRevision(math.MaxInt64 + 1) })
+	wantCode(t, err, cloud.CodeInvalid, "9223372036854775808")
 }
 
 func testRegionDaemon(t *testing.T, open func() cloud.RegionStore) {
