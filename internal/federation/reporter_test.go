@@ -53,6 +53,7 @@ type world struct {
 	ids     int
 
 	credential cloud.Secret
+	grants     federation.GrantKeeper // nil for none
 	reporter   *federation.Reporter
 	cancel     context.CancelFunc
 	ended      chan struct{} // closed when Run has returned
@@ -105,15 +106,19 @@ func (w *world) restartRegion() {
 	})
 }
 
+func (w *world) link() federation.ReporterConfig {
+	return federation.ReporterConfig{
+		Origin: w.region, Region: west, Plane: "https://plane.example.com", Credential: w.credential,
+		Log: w.logger, Transport: w.network, Fenced: w.region.Fence, Grants: w.grants,
+		Now: time.Now, After: time.After, Jitter: w.jitter,
+	}
+}
+
 // start begins to report.
 func (w *world) start() {
 	w.t.Helper()
 	var err error
-	w.reporter, err = federation.NewReporter(federation.ReporterConfig{
-		Origin: w.region, Region: west, Plane: "https://plane.example.com", Credential: w.credential,
-		Log: w.logger, Transport: w.network, Fenced: w.region.Fence,
-		Now: time.Now, After: time.After, Jitter: w.jitter,
-	})
+	w.reporter, err = federation.NewReporter(w.link())
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -39,10 +39,9 @@ type askedPlane struct {
 	grants   map[cloud.GrantKey]cloud.Grant
 	revision uint64
 	err      error
-	takes    time.Duration             // from the moment that decides the answer until it arrives
-	asked    map[cloud.GrantKey]int    // how often
-	during   func(revision uint64)     // while the first answer is under way
-	ctx      func(ctx context.Context) // sees the questions' contexts
+	takes    time.Duration          // from the moment that decides the answer until it arrives
+	asked    map[cloud.GrantKey]int // how often
+	during   func(revision uint64)  // while the first answer is under way
 }
 
 func (p *askedPlane) Grant(ctx context.Context, key cloud.GrantKey) (cloud.Grant, uint64, error) {
@@ -444,14 +443,17 @@ func TestTheLastAnswersOutliveTheProcess(t *testing.T) {
 	for name, tt := range map[string]struct {
 		down  time.Duration
 		shift time.Duration // of the wall clock meanwhile
+		later time.Duration // from the start to the question
 		holds bool
 	}{
-		"at once":                      {0, 0, true},
-		"after an hour":                {time.Hour, 0, true},
-		"in the last moment of a day":  {day - time.Microsecond, 0, true},
-		"after a day":                  {day, 0, false},
-		"with a clock that was set on": {time.Hour, day, false},
-		"with one that was set back":   {time.Hour, -2 * time.Hour, false},
+		"at once":                       {0, 0, 0, true},
+		"after an hour":                 {time.Hour, 0, 0, true},
+		"in the last moment of a day":   {day - time.Microsecond, 0, 0, true},
+		"after a day":                   {day, 0, 0, false},
+		"after a day, of which up some": {time.Hour, 0, day - time.Hour, false},
+		"with a clock that was set on":  {time.Hour, day, 0, false},
+		"with one that was set back":    {time.Hour, -2 * time.Hour, 0, false},
+		"when that one has caught up":   {time.Hour, -2 * time.Hour, 2 * time.Hour, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -461,6 +463,7 @@ func TestTheLastAnswersOutliveTheProcess(t *testing.T) {
 				d.shift = tt.shift
 				d.fail(errAway)
 				d.open()
+				time.Sleep(tt.later)
 				if tt.holds {
 					d.is("with the plane away", ada, last(editor), 2)
 				} else {
