@@ -669,6 +669,22 @@ func TestFencedEnds(t *testing.T) {
 	}
 }
 
+// A daemon that cannot write down that it is fenced says so, and ends.
+func TestAFenceThatCannotBeWrittenDown(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, w *world) {
+		w.start()
+		w.pass(10 * time.Minute)
+		w.plane.with(func(s *planeState) { s.epoch++ })
+		// Between the database's last use for a sync and the fence.
+		w.network.decide(func(string) fate { _ = w.store.Close(); return arrives })
+		w.pass(time.Minute)
+		if <-w.ended; !errors.Is(w.err, federation.ErrFenced) || !strings.Contains(w.log.String(), "could not write that down") {
+			t.Errorf("Run returned %v", w.err)
+		}
+	})
+}
+
 // Two daemons of one region that begin at about the same time do not take
 // turns for ever: the one that began last goes on.
 func TestOfTwoDaemonsTheLastGoesOn(t *testing.T) {

@@ -36,7 +36,7 @@ func testGrantChanges(t *testing.T, open func() cloud.Store) {
 	} {
 		before := revision()
 		write(t, s, step.do)
-		equal(t, "the revision when one "+step.what, revision(), uint64(i+1)) //nolint:gosec // i is small
+		equal(t, "the revision when one "+step.what, revision(), uint64(i+1))
 		equal(t, "the changes when one "+step.what, after(before, 10), []cloud.GrantKey{step.change})
 	}
 	equal(t, "all changes", after(0, 10), []cloud.GrantKey{inAcme, everywhere, inBeta})

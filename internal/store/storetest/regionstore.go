@@ -218,7 +218,7 @@ func testRegionTombstones(t *testing.T, open func() cloud.RegionStore) {
 	hour := func(n int) time.Time { return now.Add(time.Duration(n) * time.Hour) }
 	change(t, s, func(w cloud.RegionWriter) error {
 		for n, at := range map[int]time.Time{6: hour(1), 7: hour(3), 8: hour(2)} { // the clock was set back
-			if err := first(w.PutObject(object(cloud.KindInstance, n, uint64(n), "{}")), w.BuryObject(stone(n), at)); err != nil {
+			if err := first(w.PutObject(object(cloud.KindInstance, n, uint64(n), "{}")), w.BuryObject(stone(n), at)); err != nil { //nolint:gosec // n is small
 				return err
 			}
 		}
