@@ -17,6 +17,7 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/federation"
+	"github.com/penstock-cloud/penstock/internal/region"
 )
 
 // What the command returns to the shell.
@@ -92,7 +93,7 @@ func run(ctx context.Context, args, environ []string, std streams) (code int) {
 	switch {
 	case err == nil || errors.Is(err, context.Canceled):
 		return exitOK
-	case errors.Is(err, federation.ErrFenced):
+	case errors.Is(err, federation.ErrFenced), errors.Is(err, region.ErrFenced):
 		return fail(std, exitFenced, err)
 	default:
 		return fail(std, exitFailure, err)

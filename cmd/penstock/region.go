@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -29,6 +30,7 @@ type siteConfig struct {
 	plaintext     bool // whether the plane may be at http:// beyond loopback
 	organizations []cloud.ID
 	fleet         int
+	takeOver      bool // from the daemon that fenced this one
 	log           *slog.Logger
 	metrics       *observe.Metrics
 }
@@ -38,6 +40,7 @@ type site struct {
 	store    cloud.RegionStore
 	region   *region.Region
 	engine   engine.Engine
+	grants   *region.Grants // what callers may do
 	reporter *federation.Reporter
 	handler  http.Handler
 }
@@ -57,13 +60,13 @@ func openSite(ctx context.Context, c siteConfig) (*site, error) {
 	}
 	s := &site{store: store, engine: simulation}
 	s.region = region.New(region.Config{Store: store, Log: c.log, NewID: newID, Now: time.Now, After: time.After})
-	s.reporter, err = federation.NewReporter(federation.ReporterConfig{
-		Origin: s.region, Region: c.name, Plane: c.plane, Credential: c.credential, Log: c.log, Plaintext: c.plaintext,
-		Now: time.Now, After: time.After, Jitter: rand.Float64,
-	})
-	if err != nil {
+	if err := s.region.Begin(ctx, c.takeOver); err != nil {
 		s.close()
-		return nil, fmt.Errorf("--plane: %w", err) // it refuses nothing else
+		return nil, err
+	}
+	if err := s.connect(ctx, c); err != nil {
+		s.close()
+		return nil, err
 	}
 	s.handler = observe.Middleware(observe.Config{
 		API: "infrastructure", Metrics: c.metrics, Log: c.log, Now: time.Now, NewID: newID,
@@ -71,12 +74,41 @@ func openSite(ctx context.Context, c siteConfig) (*site, error) {
 	return s, nil
 }
 
+// connect makes what speaks to the plane.
+func (s *site) connect(ctx context.Context, c siteConfig) error {
+	link := federation.ReporterConfig{
+		Origin: s.region, Region: c.name, Plane: c.plane, Credential: c.credential, Log: c.log, Plaintext: c.plaintext,
+		Fenced: s.region.Fence,
+		Now:    time.Now, After: time.After, Jitter: rand.Float64,
+	}
+	plane, err := federation.NewGrantClient(link)
+	if err != nil {
+		return fmt.Errorf("--plane: %w", err) // it refuses nothing else
+	}
+	s.grants, err = region.OpenGrants(ctx, region.GrantsConfig{Store: s.store, Plane: plane, Log: c.log, Now: time.Now})
+	if err != nil {
+		return err
+	}
+	link.Grants = s.grants
+	if s.reporter, err = federation.NewReporter(link); err != nil {
+		return fmt.Errorf("--plane: %w", err)
+	}
+	return nil
+}
+
 func (s *site) close() { _ = s.store.Close() } // what was acknowledged is durable already
 
-// run drives the engine and reports, until ctx ends.
+// run drives the engine and reports, until ctx ends or another daemon takes
+// over.
 func (s *site) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.region.Drive(ctx, s.engine) })
+	group.Go(func() error {
+		err := s.region.Drive(ctx, s.engine)
+		if errors.Is(err, region.ErrFenced) {
+			return nil // the reporter says it
+		}
+		return err
+	})
 	group.Go(func() error { return s.reporter.Run(ctx) })
 	return group.Wait()
 }

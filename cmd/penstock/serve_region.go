@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/federation"
 )
 
 type serveRegionCommand struct {
@@ -19,6 +21,7 @@ type serveRegionCommand struct {
 	Database       string   `placeholder:"DB" help:"The database, instead of the one in the folder: a file, or postgres://…"`
 	Listen         string   `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where to listen (default: ${default})."`
 	Organization   []string `required:"" placeholder:"ID" help:"Whose the simulated machines are; repeat it for several."`
+	TakeOver       bool     `env:"-" help:"Go on although another daemon of the region fenced this one; that one is fenced in turn."`
 	Fleet          int      `default:"48" placeholder:"N" help:"How many simulated instances there are, 1 to 1000000 (default: ${default})."`
 	serverFlags
 	logFlags
@@ -62,11 +65,15 @@ func (c *serveRegionCommand) Run(ctx context.Context, std streams) error {
 	group.Go(func() error { return at.Serve(ctx, site.handler) })
 	group.Go(func() error { return site.run(ctx) })
 	fmt.Fprintf(std.out, "Region %s serves %s and reports to %s; its machines are simulated, none is real.\n", c.Name, at.URL(), c.Plane)
-	return group.Wait()
+	err = group.Wait()
+	if errors.Is(err, federation.ErrFenced) {
+		return fmt.Errorf("%w; stop the other one, and start this one, once, with --take-over, if it is to go on", err)
+	}
+	return err
 }
 
 func (c *serveRegionCommand) config() (siteConfig, error) {
-	config := siteConfig{name: c.Name, plane: c.Plane, plaintext: c.PlanePlaintext, fleet: c.Fleet}
+	config := siteConfig{name: c.Name, plane: c.Plane, plaintext: c.PlanePlaintext, fleet: c.Fleet, takeOver: c.TakeOver}
 	if err := cloud.CheckName("--name", c.Name); err != nil {
 		return config, err
 	}

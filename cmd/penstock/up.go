@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/engine/simulated"
+	"github.com/penstock-cloud/penstock/internal/federation"
 )
 
 type upCommand struct {
@@ -74,6 +76,9 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 	site, err := openSite(ctx, siteConfig{
 		name: localRegion, database: database(dir.regionDatabase()), plane: planeAt.URL(), credential: made.credential,
 		organizations: []cloud.ID{made.organization.ID}, fleet: c.Fleet, log: proc.log, metrics: proc.metrics,
+		// Whoever holds the folder has plane and region in one process: nobody is
+		// in the right against it.
+		takeOver: true,
 	})
 	if err != nil {
 		return err
@@ -91,7 +96,11 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 	group.Go(func() error { return site.run(ctx) })
 	awaitReport(ctx, plane, site, start)
 	greet(std, planeAt.URL(), regionAt.URL(), proc.opsURL(), dir)
-	return group.Wait()
+	err = group.Wait()
+	if errors.Is(err, federation.ErrFenced) {
+		return fmt.Errorf("%w: it used the credential of the region %s in %s; stop it, and start `penstock up` again, which takes over", err, localRegion, dir)
+	}
+	return err
 }
 
 // reportPatience is how long the greeting waits for the region, so that what

@@ -59,6 +59,15 @@ func CodeOf(err error) Code {
 	return ""
 }
 
+// About says what an error is about; a refusal's caller gets to read it too.
+func About(what string, err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return &Error{Code: e.Code, Message: what + ": " + e.Message, cause: e.cause}
+}
+
 // Invalid says what is wrong with the input and how to mend it.
 func Invalid(format string, args ...any) error { return newError(CodeInvalid, format, args) }
 

@@ -1,6 +1,9 @@
 package cloud
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // RegionStore keeps what a region owns: its objects, in the form in which they
 // are reported, and the identity of its stream of changes. Errors and closures
@@ -20,6 +23,20 @@ type RegionIdentity struct {
 	Digest      Digest // of everything at Seq
 }
 
+// Daemon is which process has a region's database, and whether it may go on.
+type Daemon struct {
+	Holder   ID        // the process that began last; "" before the first
+	FencedAt time.Time // when it was fenced; zero for never
+}
+
+// KeptGrant is an answer of the plane that a region keeps for while the plane
+// is away.
+type KeptGrant struct {
+	GrantKey
+	Grant
+	AskedAt time.Time // before the answer was given
+}
+
 // RegionReader reads one consistent state of a region.
 type RegionReader interface {
 	Identity() (RegionIdentity, error)
@@ -31,13 +48,30 @@ type RegionReader interface {
 	// rev is over after.
 	Changes(after uint64, limit int) ([]Object, []Tombstone, error)
 	CountObjects() (map[ObjectKind]int64, error)
+	Daemon() (Daemon, error)
+	Grants(since time.Time) ([]KeptGrant, error) // asked for at or after since, oldest first
+	GrantRevision() (uint64, error)              // up to which changes of grants are known
 }
 
 // RegionWriter changes a region's database.
 type RegionWriter interface {
 	RegionReader
 	SetIdentity(id RegionIdentity) error
-	PutObject(o Object) error                           // inserts or replaces, and clears its tombstone
-	BuryObject(t Tombstone) error                       // deletes and leaves the tombstone
-	PruneTombstones(keep int) (floor uint64, err error) // keeps the newest; floor is the highest rev pruned, 0 if none
+	PutObject(o Object) error                   // inserts or replaces, and clears its tombstone
+	BuryObject(t Tombstone, at time.Time) error // deletes and leaves the tombstone
+
+	// PruneTombstones forgets those of revs up to upTo that were buried before
+	// since, and follow none that stays. floor is the highest rev pruned, 0 if
+	// none.
+	PruneTombstones(upTo uint64, since time.Time) (floor uint64, err error)
+
+	BeginDaemon(holder ID) error // of which nothing is fenced
+	// FenceDaemon notes that the holder was fenced, unless another one has begun
+	// since.
+	FenceDaemon(holder ID, at time.Time) error
+
+	PutGrant(g KeptGrant) error     // inserts or replaces
+	DeleteGrant(key GrantKey) error // nothing if there is none
+	DeleteGrantsBefore(since time.Time) error
+	SetGrantRevision(revision uint64) error
 }

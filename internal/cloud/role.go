@@ -47,7 +47,8 @@ const (
 	ActionManageOwnKeys     Action = "manage own account" // the caller's SSH keys and own account
 	ActionReadFleet         Action = "read the fleet"     // clusters and instances
 	ActionReadAccounts      Action = "read members"       // members and invitations
-	ActionChangeFleet       Action = "change what runs"   // asked by regions
+	ActionStopFleet         Action = "stop what runs"     // asked by regions, as the next
+	ActionChangeFleet       Action = "change what runs"   //
 	ActionManageMembers     Action = "manage members"     //
 	ActionManageInvitations Action = "manage invitations" //
 )
@@ -59,6 +60,7 @@ var permissions = []Permission{
 	{ActionManageOwnKeys, ""},
 	{ActionReadFleet, RoleViewer},
 	{ActionReadAccounts, RoleViewer},
+	{ActionStopFleet, RoleEditor},
 	{ActionChangeFleet, RoleEditor},
 	{ActionManageMembers, RoleAdmin},
 	{ActionManageInvitations, RoleAdmin},

@@ -194,6 +194,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		ActionManageOwnKeys:     {nobody, RoleViewer, RoleEditor, RoleAdmin},
 		ActionReadFleet:         {RoleViewer, RoleEditor, RoleAdmin},
 		ActionReadAccounts:      {RoleViewer, RoleEditor, RoleAdmin},
+		ActionStopFleet:         {RoleEditor, RoleAdmin},
 		ActionChangeFleet:       {RoleEditor, RoleAdmin},
 		ActionManageMembers:     {RoleAdmin},
 		ActionManageInvitations: {RoleAdmin},

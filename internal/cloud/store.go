@@ -89,6 +89,11 @@ type Reader interface {
 	// KnownOrganizations returns those of the ids that are organizations'.
 	KnownOrganizations(ids []ID) (map[ID]bool, error)
 
+	// GrantChanges lists which patterns of grants changed after a revision, in the order in
+	// which they did last, at most limit; of revisions that are more than
+	// MaxGrantChanges in the past it knows nothing.
+	GrantChanges(after uint64, limit int) ([]GrantKey, error)
+
 	Plane() (Plane, error)
 	SigningKeys() ([]SigningKey, error)                            // newest first
 	Outcome(caller ID, key string, now time.Time) (Outcome, error) // CodeNotFound after OutcomeTTL
@@ -105,6 +110,10 @@ type Writer interface {
 	LockOrganization(id ID) error
 	CreateOrganization(o Organization) error // CodeConflict on its name
 	CreateUser(u User) error                 // CodeConflict on its email
+
+	// TouchGrants notes that grants changed, a pattern of them, and moves their
+	// revision. What changes a membership or a user's keys does so by itself.
+	TouchGrants(pattern GrantKey) error
 
 	AddMember(m Member) error
 	SetRole(organization, user ID, role Role) error

@@ -31,6 +31,7 @@ type fakePlane struct {
 	mend     func(*wire.Welcome)      // changes a welcome before it is sent
 	corrupt  int                      // so many commits are refused as not matching
 	nonces   int
+	grants   *wire.GrantChanges // for whoever knows another revision
 }
 
 // planeState is what a plane keeps in its database.
@@ -172,7 +173,14 @@ func (p *fakePlane) Sync(_ context.Context, request wire.SyncRequestObject) (wir
 		a.Outcome = wire.SyncAnswerOutcomeResync
 	}
 	a.AppliedSeq = p.state.applied
+	if known := m.GrantsRevision; known != nil && p.grants != nil && *known != p.grants.Revision {
+		a.Grants = p.grants
+	}
 	return a, nil
+}
+
+func (p *fakePlane) GetGrant(context.Context, wire.GetGrantRequestObject) (wire.GetGrantResponseObject, error) {
+	return wire.GetGrant200JSONResponse{SSHKeys: []string{}}, nil
 }
 
 func (p *fakePlane) put(o wire.Object) {
@@ -317,9 +325,12 @@ const (
 var errNetwork = errors.New("the network is down")
 
 func (n *network) RoundTrip(req *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(req.Body)
-	if err != nil {
-		return nil, err
+	var body []byte
+	if req.Body != nil { // a question has none
+		var err error
+		if body, err = io.ReadAll(req.Body); err != nil {
+			return nil, err
+		}
 	}
 	n.mu.Lock()
 	n.sent = append(n.sent, time.Now())

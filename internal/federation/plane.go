@@ -113,10 +113,11 @@ func (p *Plane) Hello(ctx context.Context, peer Peer, req wire.HelloRequest) (wi
 			AppliedSeq: link.AppliedSeq,
 			Nonce:      nonces{plane.NonceKey}.issue(peer.Region, now),
 		}
-		if before.Incarnation == link.Incarnation {
-			return nil
+		action := "region.epoch" // taken over, by a restart or by another daemon
+		if before.Incarnation != link.Incarnation {
+			action = "region.incarnation"
 		}
-		return p.audit(w, peer, now, "region.incarnation", streamOf(before), streamOf(link))
+		return p.audit(w, peer, now, action, streamOf(before), streamOf(link))
 	})
 	if err != nil {
 		return wire.Welcome{}, err

@@ -1,6 +1,7 @@
 package federation_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -254,7 +255,8 @@ func TestHelloInAnothersName(t *testing.T) {
 	}
 }
 
-func TestHelloIsAuditedWhenTheIncarnationIsNew(t *testing.T) {
+// Who took over the epoch, and from where, is in the audit.
+func TestHelloIsAudited(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	r := newSite(s, west)
@@ -263,17 +265,23 @@ func TestHelloIsAuditedWhenTheIncarnationIsNew(t *testing.T) {
 	first := r.incarnation
 	r.incarnation = s.newID()
 	r.hello()
-	entries := s.audited()
-	if len(entries) != 2 {
-		t.Fatalf("there are %d audit entries, want one for each incarnation: %+v", len(entries), entries)
+	state := func(incarnation cloud.ID, epoch int) string {
+		return fmt.Sprintf(`{"incarnation":"%s","epoch":%d,"applied_seq":0}`, incarnation, epoch)
 	}
-	got := entries[1]
-	got.ID = ""
-	want := cloud.AuditEntry{
-		At: s.clock(), Actor: cloud.Actor{Kind: cloud.ActorRegion, ID: west}, Action: "region.incarnation", Target: west,
-		Before: `{"incarnation":"` + string(first) + `","epoch":2,"applied_seq":0}`,
-		After:  `{"incarnation":"` + string(r.incarnation) + `","epoch":3,"applied_seq":0}`,
-		Origin: r.peer().Origin,
+	entry := func(action, before, after string) cloud.AuditEntry {
+		return cloud.AuditEntry{
+			At: s.clock(), Actor: cloud.Actor{Kind: cloud.ActorRegion, ID: west}, Action: action, Target: west,
+			Before: before, After: after, Origin: r.peer().Origin,
+		}
+	}
+	want := []cloud.AuditEntry{
+		entry("region.incarnation", state("", 0), state(first, 1)),
+		entry("region.epoch", state(first, 1), state(first, 2)),
+		entry("region.incarnation", state(first, 2), state(r.incarnation, 3)),
+	}
+	got := s.audited()
+	for i := range got {
+		got[i].ID = ""
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

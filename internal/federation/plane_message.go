@@ -122,7 +122,7 @@ func parseUpserts(objects []wire.Object, after, upTo uint64, seen map[cloud.Obje
 		}
 		u := upsert{Object: cloud.Object{ObjectKey: key, Rev: o.Rev, Body: o.Body}}
 		if err := u.readBody(); err != nil {
-			return nil, fmt.Errorf("%s %s: %w", o.Kind, o.ID, err)
+			return nil, cloud.About(fmt.Sprintf("%s %s", o.Kind, o.ID), err)
 		}
 		upserts[i] = u
 	}
@@ -183,7 +183,7 @@ func (u *upsert) readBody() error {
 func checkID(what, s string) error {
 	id, err := cloud.ParseID(s)
 	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return cloud.About(what, err)
 	}
 	if string(id) != s {
 		return cloud.Invalid("%s must be written in lower case; got %s", what, s)

@@ -102,6 +102,9 @@ func (p *Plane) sync(w cloud.Writer, region string, rep report) (s synced, err e
 	s.answer.AppliedSeq = link.AppliedSeq
 	s.answer.Nonce = nonces.issue(region, now)
 	s.answer.NextInMs = int(p.pace(now, issued, plane.Outages).Milliseconds())
+	if s.answer.Grants, err = grantChanges(w, plane, rep.GrantsRevision); err != nil {
+		return s, err
+	}
 	if touched := change.organizations(); len(touched) > 0 {
 		if err := w.TouchFleet(touched); err != nil {
 			return s, err

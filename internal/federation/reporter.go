@@ -16,7 +16,7 @@ import (
 
 // ErrFenced ends a Reporter: the plane talks to another daemon of the region.
 var ErrFenced = errors.New("fenced: another daemon of this region has said hello to the plane since; " +
-	"only one may run, so stop the other one before this one is started again")
+	"only one may run")
 
 // Origin is what a Reporter reports: a region's state.
 type Origin interface {
@@ -26,6 +26,12 @@ type Origin interface {
 	Sources() map[string]time.Duration // how long ago each source was heard
 }
 
+// GrantKeeper is who has to hear of changes of grants.
+type GrantKeeper interface {
+	Revision() uint64 // up to which changes are known
+	Apply(ctx context.Context, changes cloud.GrantChanges) error
+}
+
 // ReporterConfig is what a Reporter is made of.
 type ReporterConfig struct {
 	Origin     Origin
@@ -33,6 +39,14 @@ type ReporterConfig struct {
 	Plane      string       // the plane's URL, without the path of the federation API
 	Credential cloud.Secret // the region's
 	Log        *slog.Logger
+
+	// Fenced, if there is one, is called when another daemon of the region turns
+	// out to have taken over, before anything else is done: it stops whatever
+	// acts in the region's name.
+	Fenced func(context.Context) error
+
+	// Grants, if there is one, is told what the plane says of changes of grants.
+	Grants GrantKeeper
 
 	// Roots verify the plane's certificate; nil means those of the system.
 	Roots *x509.CertPool
@@ -90,6 +104,8 @@ type Reporter struct {
 	region string
 	plane  *planeClient
 	log    *slog.Logger
+	fenced func(context.Context) error
+	grants GrantKeeper
 	now    func() time.Time
 	after  func(time.Duration) <-chan time.Time
 	jitter func() float64
@@ -122,7 +138,7 @@ func NewReporter(c ReporterConfig) (*Reporter, error) {
 		return nil, err
 	}
 	r := &Reporter{
-		origin: c.Origin, region: c.Region, plane: plane, log: c.Log,
+		origin: c.Origin, region: c.Region, plane: plane, log: c.Log, fenced: c.Fenced, grants: c.Grants,
 		now: c.Now, after: c.After, jitter: c.Jitter,
 		state: ReporterConnecting,
 	}
@@ -152,9 +168,7 @@ func (r *Reporter) Run(ctx context.Context) error {
 			continue
 		}
 		if isFenced(err) && !r.now().Before(r.helloDoubt) {
-			r.state = ReporterFenced
-			r.publish(err)
-			r.log.ErrorContext(ctx, "fenced: another daemon of this region reports; this one ends", "epoch", r.epoch)
+			r.endFenced(ctx, err)
 			return ErrFenced
 		}
 		pause := r.afterFailure(ctx, err)
@@ -165,6 +179,18 @@ func (r *Reporter) Run(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// endFenced stops what this daemon does, and says so.
+func (r *Reporter) endFenced(ctx context.Context, refused error) {
+	if r.fenced != nil {
+		if err := r.fenced(context.WithoutCancel(ctx)); err != nil {
+			r.log.ErrorContext(ctx, "this daemon is fenced, but could not write that down; do not start it again while the other one runs", "error", err)
+		}
+	}
+	r.state = ReporterFenced
+	r.publish(refused)
+	r.log.ErrorContext(ctx, "fenced: another daemon of this region reports; this one ends", "epoch", r.epoch)
 }
 
 // step sends what is to be sent next, when it is time for it.

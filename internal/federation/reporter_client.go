@@ -18,8 +18,9 @@ import (
 const (
 	// requestTimeout bounds a message with its answer.
 	requestTimeout = 30 * time.Second
-	// maxAnswer bounds the body of an answer, in bytes; all are small.
-	maxAnswer = 64 << 10
+	// maxAnswer bounds the body of an answer, in bytes. The largest is a grant
+	// with many keys, which JSON may write in up to six times their bytes.
+	maxAnswer = 512 << 10
 	// maxRefusalText bounds, in bytes, what is logged of a refusal's message.
 	maxRefusalText = 500
 )
@@ -112,6 +113,17 @@ func (c *planeClient) sync(ctx context.Context, m wire.SyncRequest) (wire.SyncAn
 		return wire.SyncAnswer{}, newRefusal(resp.HTTPResponse, resp.Body)
 	case !resp.JSON200.Outcome.Valid():
 		return wire.SyncAnswer{}, fmt.Errorf("the plane answers with outcome %q, which this release does not know", resp.JSON200.Outcome)
+	}
+	return *resp.JSON200, nil
+}
+
+func (c *planeClient) grant(ctx context.Context, m wire.GetGrantParams) (wire.Grant, error) {
+	resp, err := c.api.GetGrantWithResponse(ctx, &m)
+	if err != nil {
+		return wire.Grant{}, err
+	}
+	if resp.JSON200 == nil {
+		return wire.Grant{}, newRefusal(resp.HTTPResponse, resp.Body)
 	}
 	return *resp.JSON200, nil
 }

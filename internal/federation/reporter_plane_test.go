@@ -1,6 +1,8 @@
 package federation_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -12,6 +14,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/engine"
 	"github.com/penstock-cloud/penstock/internal/federation"
+	"github.com/penstock-cloud/penstock/internal/region"
 )
 
 // bothEnds is the reporter with the real plane at the other end.
@@ -171,5 +174,77 @@ func TestWhatARegionLostIsConfirmedBeforeItGoes(t *testing.T) {
 			t.Errorf("%d are still missing", got)
 		}
 		b.same()
+	})
+}
+
+// clockwork is an engine that does something every second, and notes when.
+type clockwork struct{ worked []time.Time }
+
+func (e *clockwork) Run(ctx context.Context, sink engine.Sink) error {
+	for ctx.Err() == nil {
+		e.worked = append(e.worked, time.Now())
+		if err := sink.Heard("host-01"); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+	return ctx.Err()
+}
+
+// From the moment in which a daemon knows that another one has taken over, its
+// engine does nothing more; the other one's goes on. What it was told is
+// written down, and it begins again only to take over in turn.
+func TestAFencedDaemonDrivesItsEngineNoMore(t *testing.T) {
+	t.Parallel()
+	withBothEnds(t, func(t *testing.T, b *bothEnds) {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		drive := func(e engine.Engine) chan error {
+			r, driven := b.region, make(chan error, 1)
+			if err := r.Begin(t.Context(), false); err != nil {
+				t.Fatal(err)
+			}
+			go func() { driven <- r.Drive(ctx, e) }()
+			return driven
+		}
+		first, ended := b.region, &clockwork{}
+		driven := drive(ended)
+		b.start()
+		reported := b.ended
+		b.pass(10 * time.Minute)
+
+		// Another machine, with a database and an engine of its own.
+		mine := b.store
+		b.open("other.db")
+		defer mine.Close()
+		going := &clockwork{}
+		drive(going)
+		b.start()
+		begun := time.Now()
+		b.pass(time.Minute)
+
+		<-reported
+		if err := <-driven; !errors.Is(err, region.ErrFenced) {
+			t.Errorf("Drive returned %v, want ErrFenced", err)
+		}
+		var daemon cloud.Daemon
+		if err := mine.Read(t.Context(), func(r cloud.RegionReader) (err error) {
+			daemon, err = r.Daemon()
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if fenced := daemon.FencedAt; fenced.Before(begun) || len(ended.worked) == 0 || ended.worked[len(ended.worked)-1].After(fenced) {
+			t.Errorf("fenced at %s, the engine worked last at %s", fenced, ended.worked[len(ended.worked)-1])
+		}
+		if last := going.worked[len(going.worked)-1]; time.Since(last) > time.Second {
+			t.Errorf("the other engine worked last at %s, and it is %s", last, time.Now())
+		}
+		if err := first.Begin(t.Context(), false); !errors.Is(err, region.ErrFenced) {
+			t.Errorf("Begin returned %v, want ErrFenced", err)
+		}
 	})
 }

@@ -110,18 +110,28 @@ func (r *Reporter) heartbeat(ctx context.Context, seq uint64) (wire.SyncAnswer, 
 
 func (r *Reporter) message(from uint64, c changes) wire.SyncRequest {
 	clock := r.now().UnixMilli()
-	return wire.SyncRequest{
+	m := wire.SyncRequest{
 		Epoch: r.epoch, Nonce: r.nonce, From: from, To: c.to, ClockMs: &clock,
 		Sources:    toWireSources(r.origin.Sources(), c.sources),
 		Upserts:    orEmpty(c.upserts),
 		Tombstones: orEmpty(c.tombstones),
 	}
+	if r.grants != nil {
+		revision := r.grants.Revision()
+		m.GrantsRevision = &revision
+	}
+	return m
 }
 
 func (r *Reporter) noteAnswer(ctx context.Context, answer wire.SyncAnswer) {
 	r.accepted(ctx)
 	now := r.now()
 	r.nonce = answer.Nonce
+	if answer.Grants != nil && r.grants != nil {
+		if err := r.grants.Apply(ctx, fromWireChanges(*answer.Grants)); err != nil {
+			r.log.WarnContext(ctx, "changes of grants could not be written down; the plane will tell of them again", "error", err)
+		}
+	}
 	r.due = now.Add(min(max(time.Duration(answer.NextInMs)*time.Millisecond, minPace), maxPace))
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -53,6 +53,7 @@ type world struct {
 	ids     int
 
 	credential cloud.Secret
+	grants     federation.GrantKeeper // nil for none
 	reporter   *federation.Reporter
 	cancel     context.CancelFunc
 	ended      chan struct{} // closed when Run has returned
@@ -105,15 +106,19 @@ func (w *world) restartRegion() {
 	})
 }
 
+func (w *world) link() federation.ReporterConfig {
+	return federation.ReporterConfig{
+		Origin: w.region, Region: west, Plane: "https://plane.example.com", Credential: w.credential,
+		Log: w.logger, Transport: w.network, Fenced: w.region.Fence, Grants: w.grants,
+		Now: time.Now, After: time.After, Jitter: w.jitter,
+	}
+}
+
 // start begins to report.
 func (w *world) start() {
 	w.t.Helper()
 	var err error
-	w.reporter, err = federation.NewReporter(federation.ReporterConfig{
-		Origin: w.region, Region: west, Plane: "https://plane.example.com", Credential: w.credential,
-		Log: w.logger, Transport: w.network,
-		Now: time.Now, After: time.After, Jitter: w.jitter,
-	})
+	w.reporter, err = federation.NewReporter(w.link())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -340,6 +345,27 @@ func TestResumesWhereThePlaneIs(t *testing.T) {
 	})
 }
 
+// A daemon that is started again with nothing to tell says so in one message.
+func TestResumesWithoutAnythingToSend(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, w *world) {
+		w.fleet(0, 10, cloud.InstanceRunning)
+		w.start()
+		w.stop()
+		before := len(w.plane.received())
+		w.restartRegion()
+		w.start()
+		w.converged()
+		if d := cmp.Diff([]string{"Hello", "Sync"}, w.plane.operations()[before:]); d != "" {
+			t.Errorf("messages (-want +got)\n%s", d)
+		}
+		last := w.plane.received()
+		if m := last[len(last)-1].Sync; m.From != m.To || len(m.Upserts)+len(m.Tombstones) > 0 {
+			t.Errorf("the sync is %+v, want a heartbeat", m)
+		}
+	})
+}
+
 func TestSnapshotWhileChangesGoOn(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, w *world) {
@@ -497,32 +523,45 @@ func TestRegionFromABackup(t *testing.T) {
 	}
 }
 
+// A plane that has seen everything up to the last tombstone that was forgotten
+// needs only changes; one that has not needs a snapshot.
 func TestTooFarBehindForChanges(t *testing.T) {
 	t.Parallel()
-	inBubble(t, func(t *testing.T, w *world) {
-		w.fleet(0, 10, cloud.InstanceRunning)
-		w.start()
-		w.stop()
-		w.bury(key(1), key(2), key(3))
-		if err := w.store.Write(t.Context(), func(tx cloud.RegionWriter) error {
-			id, err := tx.Identity()
-			if err != nil {
-				return err
-			}
-			if id.Floor, err = tx.PruneTombstones(1); err != nil {
-				return err
-			}
-			return tx.SetIdentity(id)
-		}); err != nil {
-			t.Fatal(err)
-		}
-		w.start()
-		w.pass(time.Second)
-		w.converged()
-		if n := count(w.plane.operations(), "BeginSnapshot"); n != 2 {
-			t.Errorf("%d snapshots, want a second one", n)
-		}
-	})
+	for name, c := range map[string]struct{ forgotten, snapshots int }{
+		"nothing that it lacks": {0, 1},
+		"one that it lacks":     {1, 2},
+		"all that it lacks":     {3, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T, w *world) {
+				w.fleet(0, 10, cloud.InstanceRunning)
+				w.bury(key(0))
+				w.start()
+				w.stop()
+				applied := w.identity().Seq
+				w.bury(key(1), key(2), key(3))
+				if err := w.store.Write(t.Context(), func(tx cloud.RegionWriter) error {
+					id, err := tx.Identity()
+					if err != nil {
+						return err
+					}
+					if id.Floor, err = tx.PruneTombstones(applied+uint64(c.forgotten), time.Now().Add(time.Hour)); err != nil {
+						return err
+					}
+					return tx.SetIdentity(id)
+				}); err != nil {
+					t.Fatal(err)
+				}
+				w.start()
+				w.pass(time.Second)
+				w.converged()
+				if n := count(w.plane.operations(), "BeginSnapshot"); n != c.snapshots {
+					t.Errorf("%d snapshots, want %d", n, c.snapshots)
+				}
+			})
+		})
+	}
 }
 
 func TestLostAnswersCostNoSnapshot(t *testing.T) {
@@ -614,9 +653,36 @@ func TestFencedEnds(t *testing.T) {
 				if n := count(w.plane.operations(), "Hello"); n != 1 {
 					t.Errorf("%d hellos, want 1: a fenced daemon does not come back by itself", n)
 				}
+				if err := w.region.Begin(t.Context(), false); !errors.Is(err, region.ErrFenced) {
+					t.Errorf("Begin returned %v after a fence, want ErrFenced", err)
+				}
+				if err := w.region.Begin(t.Context(), true); err != nil {
+					t.Fatal(err)
+				}
+				w.restartRegion()
+				w.start()
+				w.observe(instance(2, cloud.InstanceStopped))
+				w.pass(time.Minute)
+				w.converged()
 			})
 		})
 	}
+}
+
+// A daemon that cannot write down that it is fenced says so, and ends.
+func TestAFenceThatCannotBeWrittenDown(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, w *world) {
+		w.start()
+		w.pass(10 * time.Minute)
+		w.plane.with(func(s *planeState) { s.epoch++ })
+		// Between the database's last use for a sync and the fence.
+		w.network.decide(func(string) fate { _ = w.store.Close(); return arrives })
+		w.pass(time.Minute)
+		if <-w.ended; !errors.Is(w.err, federation.ErrFenced) || !strings.Contains(w.log.String(), "could not write that down") {
+			t.Errorf("Run returned %v", w.err)
+		}
+	})
 }
 
 // Two daemons of one region that begin at about the same time do not take

@@ -80,10 +80,14 @@ func (s *Server) admit(_ rest.Operation, next http.Handler) http.Handler {
 
 func (s *Server) refuseParameter(w http.ResponseWriter, r *http.Request, err error) {
 	var param *wire.InvalidParamFormatError
-	if errors.As(err, &param) {
-		err = cloud.Invalid("%s in the path is malformed", param.ParamName)
-	} else {
-		err = cloud.Invalid("the path is malformed")
+	var missing *wire.RequiredParamError
+	switch {
+	case errors.As(err, &missing):
+		err = cloud.Invalid("%s is missing in the query", missing.ParamName)
+	case errors.As(err, &param):
+		err = cloud.Invalid("%s in the path or query is malformed", param.ParamName)
+	default:
+		err = cloud.Invalid("the path or query is malformed")
 	}
 	s.errors.Write(w, r, err)
 }
@@ -140,6 +144,17 @@ func (h handlers) CommitSnapshot(w http.ResponseWriter, r *http.Request, id wire
 	})
 }
 
+// GetGrant implements GET /grants.
+func (h handlers) GetGrant(w http.ResponseWriter, r *http.Request, params wire.GetGrantParams) {
+	peer := r.Context().Value(peerKey{}).(Peer) // admit sets it for every operation
+	grant, err := h.Plane.Grant(r.Context(), peer.Region, params.Subject, params.Organization)
+	if err != nil {
+		h.errors.Write(w, r, err)
+		return
+	}
+	rest.WriteJSON(w, http.StatusOK, grant)
+}
+
 // serve reads the message and answers with what the use case returns: a value
 // for the status, nil for none.
 func serve[M any](s *Server, w http.ResponseWriter, r *http.Request, status int, use func(context.Context, Peer, M) (any, error)) {
@@ -151,6 +166,10 @@ func serve[M any](s *Server, w http.ResponseWriter, r *http.Request, status int,
 	}
 	answer, err := use(r.Context(), peer, message)
 	if err != nil {
+		if errors.Is(err, errFenced) {
+			s.Log.WarnContext(r.Context(), "a daemon whose epoch another one has taken over is refused",
+				"region", peer.Region, "address", peer.Origin.Address, "path", r.URL.Path)
+		}
 		s.errors.Write(w, r, err)
 		return
 	}

@@ -232,6 +232,19 @@ func TestBrokenMessages(t *testing.T) {
 			t.Errorf("%s: answered with %d %q, want 400 with %q", body, status, refusal.Message, says)
 		}
 	}
+	// Of a thousand objects, which one.
+	r := joined(a.stand, west)
+	r.hello()
+	wrong := r.heartbeat()
+	wrong.To++
+	wrong.Upserts = []wire.Object{{Kind: wire.KindInstance, ID: string(instanceKey(7).ID), Rev: wrong.To, Body: json.RawMessage(`{"state":"resting"}`)}}
+	body, err := json.Marshal(wrong)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, _, refusal := a.do(http.MethodPost, sync, body); status != http.StatusBadRequest || !strings.Contains(refusal.Message, "instance "+string(instanceKey(7).ID)+": ") {
+		t.Errorf("a wrong object: %d %q, want 400 that names it", status, refusal.Message)
+	}
 	status, _, refusal := a.do(http.MethodPost, sync, []byte(`{"x":"`+strings.Repeat("x", federation.MaxMessage)+`"}`))
 	if status != http.StatusRequestEntityTooLarge || !strings.Contains(refusal.Message, "4194304") {
 		t.Errorf("a message over its bound: %d %q", status, refusal.Message)

@@ -1,7 +1,7 @@
 package region
 
-// KeepTombstones makes the region keep few tombstones, and look for old ones
-// at its next observation.
-func (r *Region) KeepTombstones(n int) {
+// KeepChanges makes the region keep the tombstones of few changes, and look for
+// old ones at its next observation.
+func (r *Region) KeepChanges(n uint64) {
 	r.keep, r.unpruned = n, pruneEvery
 }

@@ -6,15 +6,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/engine"
 )
 
 const (
-	// keepTombstones is how far back a plane may be and still be brought up to
-	// date without a snapshot, in deletions.
-	keepTombstones = 100_000
+	// keepChanges and keepFor are how far back a plane may be and still be
+	// brought up to date without a snapshot: so many changes, or so long,
+	// whichever reaches further. Only deletions need to be kept for that, as
+	// tombstones; what there is is found by its rev.
+	keepChanges = 100_000
+	keepFor     = time.Hour
 	// pruneEvery is how many burials may pass before old tombstones are looked
 	// for again.
 	pruneEvery = 1000
@@ -49,10 +53,13 @@ func (r *Region) Known(ctx context.Context) iter.Seq2[cloud.Object, error] {
 	}
 }
 
-// Observe implements engine.Sink.
+// Observe implements engine.Sink. ErrFenced once the region is.
 func (r *Region) Observe(ctx context.Context, batch engine.Batch) error {
 	// The source spoke before the batch was written, however long that takes.
 	at := r.now()
+	if r.fenced.Load() {
+		return ErrFenced
+	}
 	if batch.Source != "" {
 		if err := checkSource(batch.Source); err != nil {
 			return err
@@ -76,13 +83,13 @@ func (r *Region) Observe(ctx context.Context, batch engine.Batch) error {
 			}
 		}
 		for _, key := range batch.Gone {
-			if err := s.bury(key); err != nil {
+			if err := s.bury(key, at); err != nil {
 				return err
 			}
 		}
 		changes, buried = s.changes, s.buried
 		if prune {
-			if err := s.prune(r.keep); err != nil {
+			if err := s.prune(r.keep, at.Add(-keepFor)); err != nil {
 				return err
 			}
 		}
@@ -174,7 +181,7 @@ func (s *stream) put(o cloud.Object) error {
 	return s.w.PutObject(o)
 }
 
-func (s *stream) bury(key cloud.ObjectKey) error {
+func (s *stream) bury(key cloud.ObjectKey, at time.Time) error {
 	before, err := s.w.Object(key)
 	if cloud.CodeOf(err) == cloud.CodeNotFound {
 		return nil
@@ -184,7 +191,7 @@ func (s *stream) bury(key cloud.ObjectKey) error {
 	}
 	s.id.Digest.Remove(before)
 	s.buried++
-	return s.w.BuryObject(cloud.Tombstone{ObjectKey: key, Rev: s.next()})
+	return s.w.BuryObject(cloud.Tombstone{ObjectKey: key, Rev: s.next()}, at)
 }
 
 func (s *stream) next() uint64 {
@@ -194,10 +201,12 @@ func (s *stream) next() uint64 {
 	return s.id.Seq
 }
 
-// prune forgets the oldest tombstones. A plane that is behind the floor needs
-// a snapshot to learn what is gone.
-func (s *stream) prune(keep int) error {
-	floor, err := s.w.PruneTombstones(keep)
+// prune forgets the tombstones that are neither among the last changes nor
+// since that time. A plane that is behind the floor needs a snapshot to learn
+// what is gone. The wall clock decides about no more than that: the floor says
+// what is kept, whatever the time.
+func (s *stream) prune(keep uint64, since time.Time) error {
+	floor, err := s.w.PruneTombstones(s.id.Seq-min(s.id.Seq, keep), since)
 	if floor > s.id.Floor {
 		s.id.Floor = floor
 		s.dirty = true

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
@@ -15,7 +16,7 @@ import (
 type Config struct {
 	Store cloud.RegionStore
 	Log   *slog.Logger
-	NewID func() cloud.ID // makes incarnations
+	NewID func() cloud.ID // makes incarnations, and names processes
 
 	// Now tells the time. Ages are differences of what it returned, so a clock
 	// with a monotonic reading, as time.Now has, keeps them true when the wall
@@ -32,11 +33,14 @@ type Region struct {
 	now     func() time.Time
 	after   func(time.Duration) <-chan time.Time
 	changed chan struct{}
-	keep    int // tombstones
+	fenced  atomic.Bool
+	keep    uint64 // changes of which tombstones are kept
 
 	mu       sync.Mutex
 	heard    map[string]time.Time
-	unpruned int // burials since the last pruning
+	unpruned int      // burials since the last pruning
+	holder   cloud.ID // names this process in the database; see Begin
+	stop     func()   // ends Drive; nil before it began
 }
 
 var _ engine.Sink = (*Region)(nil)
@@ -50,7 +54,7 @@ func New(c Config) *Region {
 		now:      c.Now,
 		after:    c.After,
 		changed:  make(chan struct{}, 1),
-		keep:     keepTombstones,
+		keep:     keepChanges,
 		heard:    make(map[string]time.Time),
 		unpruned: pruneEvery, // look once at every start
 	}

@@ -377,22 +377,51 @@ func TestSourcesAreBounded(t *testing.T) {
 	}
 }
 
-func TestOldTombstonesArePruned(t *testing.T) {
+// What changed in the last hour, or by the last changes up to their number, is
+// kept: a plane that saw all before it needs no snapshot. What is both older
+// and further back is not.
+func TestTombstonesAreKeptForAnHourAndForManyChanges(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	for n := range 6 {
-		w.observe(engine.Batch{Instances: []engine.Instance{instance(n, cloud.InstanceRunning)}})
-	}
-	w.KeepTombstones(2)
-	w.observe(engine.Batch{Gone: []cloud.ObjectKey{instanceKey(0), instanceKey(1), instanceKey(2), instanceKey(3)}})
-	s := w.state()
-	if s.ID.Floor != 8 || len(s.Tombstones) != 2 || s.Tombstones[0].Rev != 9 {
-		t.Errorf("floor %d with tombstones %v, want 8 with those of 9 and 10", s.ID.Floor, s.Tombstones)
-	}
-	w.KeepTombstones(2)
-	w.observe(engine.Batch{Source: "host-01"})
-	if again := w.state(); !cmp.Equal(s, again) {
-		t.Errorf("pruning with nothing to prune changed something:\n%s", cmp.Diff(s, again))
+	const changes = 4
+	for name, c := range map[string]struct {
+		age   time.Duration // of the three deletions, as changes 4 to 6
+		after int           // how many changes came since
+		floor uint64        // 0 where all of them are kept
+	}{
+		"young and near":       {time.Minute, 0, 0},
+		"young and far":        {time.Minute, 100, 0},
+		"an hour old":          {time.Hour, 100, 0},
+		"over an hour old":     {time.Hour + time.Microsecond, 100, 6},
+		"old and near":         {24 * time.Hour, 1, 0}, // the last changes are 4 to 7
+		"old, the first far":   {24 * time.Hour, 2, 4},
+		"old, the last near":   {24 * time.Hour, 3, 5},
+		"old, the last far":    {24 * time.Hour, 4, 6},
+		"of a clock set back":  {-24 * time.Hour, 100, 0},
+		"old though still all": {24 * time.Hour, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			for n := range 3 {
+				w.observe(engine.Batch{Instances: []engine.Instance{instance(n, cloud.InstanceRunning)}})
+			}
+			w.observe(engine.Batch{Gone: []cloud.ObjectKey{instanceKey(0), instanceKey(1), instanceKey(2)}})
+			w.pass(c.age)
+			for n := range c.after {
+				w.observe(engine.Batch{Instances: []engine.Instance{instance(100+n, cloud.InstanceRunning)}})
+			}
+			w.KeepChanges(changes)
+			w.observe(engine.Batch{Source: "host-01"})
+			s := w.state()
+			if kept := 6 - max(c.floor, 3); s.ID.Floor != c.floor || uint64(len(s.Tombstones)) != kept {
+				t.Errorf("the floor is %d with tombstones %v, want %d with the last %d", s.ID.Floor, s.Tombstones, c.floor, kept)
+			}
+			w.KeepChanges(changes)
+			w.observe(engine.Batch{Source: "host-01"})
+			if again := w.state(); !cmp.Equal(s, again) {
+				t.Errorf("pruning with nothing to prune changed something:\n%s", cmp.Diff(s, again))
+			}
+		})
 	}
 }
 
@@ -470,5 +499,122 @@ func TestDriveStartsAnEngineAgain(t *testing.T) {
 	}))
 	if !errors.Is(err, context.Canceled) || runs != 3 {
 		t.Errorf("Drive returned %v after %d runs, want context.Canceled after 3", err, runs)
+	}
+}
+
+// Once a region is fenced its engine is called no more, whatever it makes of
+// the end of its context, and what it still says is not recorded.
+func TestAFencedRegionStopsItsEngine(t *testing.T) {
+	t.Parallel()
+	for name, result := range map[string]error{
+		"that ends":     context.Canceled,
+		"that gives up": errors.New("the hypervisor is away"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			var calls []string
+			running, ended := make(chan struct{}), make(chan error)
+			go func() {
+				ended <- w.Drive(t.Context(), engineFunc(func(ctx context.Context, sink engine.Sink) error {
+					calls = append(calls, "run")
+					close(running)
+					<-ctx.Done()
+					if err := sink.Observe(t.Context(), engine.Batch{Instances: []engine.Instance{instance(1, cloud.InstanceRunning)}}); !errors.Is(err, region.ErrFenced) {
+						t.Errorf("an observation ended with %v, want ErrFenced", err)
+					}
+					return result
+				}))
+			}()
+			<-running
+			if err := w.Fence(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-ended; !errors.Is(err, region.ErrFenced) {
+				t.Errorf("Drive returned %v, want ErrFenced", err)
+			}
+			engineAgain := engineFunc(func(context.Context, engine.Sink) error { calls = append(calls, "again"); return nil })
+			if err := w.Drive(t.Context(), engineAgain); !errors.Is(err, region.ErrFenced) {
+				t.Errorf("Drive returned %v, want ErrFenced", err)
+			}
+			if d := cmp.Diff([]string{"run"}, calls); d != "" {
+				t.Errorf("the engine's calls (-want +got)\n%s", d)
+			}
+			if s := w.state(); len(s.Objects) > 0 {
+				t.Errorf("a fenced daemon recorded %v", s.Objects)
+			}
+		})
+	}
+}
+
+// A fence that comes while an engine that gave up is left alone ends that too.
+func TestAFencedRegionDoesNotStartItsEngineAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	runs := 0
+	err := w.Drive(t.Context(), engineFunc(func(context.Context, engine.Sink) error {
+		runs++
+		if err := w.Fence(t.Context()); err != nil {
+			t.Error(err)
+		}
+		return errors.New("the hypervisor is away")
+	}))
+	if !errors.Is(err, region.ErrFenced) || runs != 1 {
+		t.Errorf("Drive returned %v after %d runs, want ErrFenced after 1", err, runs)
+	}
+}
+
+// process is another one on the same database.
+func (w *world) process(name cloud.ID) *region.Region {
+	return region.New(region.Config{
+		Store: w.store, Log: slog.New(slog.DiscardHandler), NewID: func() cloud.ID { return name }, Now: w.clock, After: time.After,
+	})
+}
+
+func TestAFencedDaemonBeginsOnlyToTakeOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	begin := func(r *region.Region, takeOver bool) {
+		t.Helper()
+		if err := r.Begin(t.Context(), takeOver); err != nil {
+			t.Fatalf("Begin: %v", err)
+		}
+	}
+	begin(w.process(numbered(1)), false)
+	first := w.process(numbered(2)) // an ordinary restart
+	begin(first, false)
+	if err := first.Fence(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // a refusal changes nothing
+		err := w.process(numbered(3)).Begin(t.Context(), false)
+		if !errors.Is(err, region.ErrFenced) || !strings.Contains(err.Error(), "2026-03-01T12:00:00Z") || !strings.Contains(err.Error(), "--take-over") {
+			t.Fatalf("Begin returned %v, want ErrFenced with the time and the way back", err)
+		}
+	}
+	second := w.process(numbered(4))
+	begin(second, true)
+	begin(w.process(numbered(5)), false) // the mark is gone
+
+	// It began later on this database than the one that is fenced now.
+	if err := second.Fence(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	begin(w.process(numbered(6)), false)
+}
+
+func TestAFenceThatCannotBeWrittenDownStopsTheEngineAllTheSame(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_ = w.store.Close()
+	if err := w.Fence(t.Context()); err == nil {
+		t.Error("Fence wrote to a closed database")
+	}
+	err := w.Drive(t.Context(), engineFunc(func(context.Context, engine.Sink) error {
+		t.Error("the engine was called")
+		return nil
+	}))
+	if !errors.Is(err, region.ErrFenced) {
+		t.Errorf("Drive returned %v, want ErrFenced", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,6 +31,27 @@ func (e ErrorCode) Valid() bool {
 	case ErrorCodeFenced:
 		return true
 	case ErrorCodeMismatch:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GrantRole.
+const (
+	GrantRoleAdmin  GrantRole = "admin"
+	GrantRoleEditor GrantRole = "editor"
+	GrantRoleViewer GrantRole = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the GrantRole enum.
+func (e GrantRole) Valid() bool {
+	switch e {
+	case GrantRoleAdmin:
+		return true
+	case GrantRoleEditor:
+		return true
+	case GrantRoleViewer:
 		return true
 	default:
 		return false
@@ -111,6 +133,47 @@ type Error struct {
 // ErrorCode Set on a 409
 type ErrorCode string
 
+// Grant defines model for Grant.
+type Grant struct {
+	// Revision Grows with every change of a membership or of somebody's keys. It goes back
+	// only where the plane was restored from a backup, which is answered with `all`.
+	Revision GrantRevision `json:"revision"`
+
+	// RevokedTokens The `jti` of tokens of the subject that are good no more
+	RevokedTokens []string `json:"revoked_tokens,omitempty"`
+
+	// Role Left out for no role
+	Role *GrantRole `json:"role,omitempty"`
+
+	// SSHKeys The lines of the subject's public keys, by their names, as far as they
+	// fit: at most 64 KiB in all. Empty for no role.
+	SSHKeys []string `json:"ssh_keys"`
+}
+
+// GrantRole Left out for no role
+type GrantRole string
+
+// GrantChanges defines model for GrantChanges.
+type GrantChanges struct {
+	// All Any grant may have changed, since there were too many changes to name; `changed` is empty
+	All     bool       `json:"all"`
+	Changed []GrantKey `json:"changed"`
+
+	// Revision Grows with every change of a membership or of somebody's keys. It goes back
+	// only where the plane was restored from a backup, which is answered with `all`.
+	Revision GrantRevision `json:"revision"`
+}
+
+// GrantKey What is left out stands for all
+type GrantKey struct {
+	Organization *string `json:"organization,omitempty"`
+	Subject      *string `json:"subject,omitempty"`
+}
+
+// GrantRevision Grows with every change of a membership or of somebody's keys. It goes back
+// only where the plane was restored from a backup, which is answered with `all`.
+type GrantRevision = uint64
+
 // HelloRequest defines model for HelloRequest.
 type HelloRequest struct {
 	Digest      Digest `json:"digest"`
@@ -186,6 +249,9 @@ type SyncAnswer struct {
 	// AppliedSeq A position in a stream, or an epoch
 	AppliedSeq Seq `json:"applied_seq"`
 
+	// Grants What changed since `grants_revision`; left out where nothing did
+	Grants *GrantChanges `json:"grants,omitempty"`
+
 	// NextInMs When to sync next if nothing changes, in milliseconds
 	NextInMs int `json:"next_in_ms"`
 
@@ -211,6 +277,9 @@ type SyncRequest struct {
 
 	// From A position in a stream, or an epoch
 	From Seq `json:"from"`
+
+	// GrantsRevision The last revision of grants that the region knows; left out by one that does not ask for grants
+	GrantsRevision *GrantRevision `json:"grants_revision,omitempty"`
 
 	// Nonce Opaque; echoed in the next sync as proof of when it was sent
 	Nonce Nonce `json:"nonce"`
@@ -279,6 +348,15 @@ type Unauthorized = Error
 
 // Unavailable defines model for Unavailable.
 type Unavailable = Error
+
+// GetGrantParams defines parameters for GetGrant.
+type GetGrantParams struct {
+	// Subject The `sub` of a token
+	Subject string `form:"subject" json:"subject"`
+
+	// Organization The id of an organization
+	Organization string `form:"organization" json:"organization"`
+}
 
 // HelloJSONRequestBody defines body for Hello for application/json ContentType.
 type HelloJSONRequestBody = HelloRequest
@@ -368,6 +446,22 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
+
+	// GetGrant Ask what a subject may do in an organization
+	//
+	// A region verifies tokens by itself, and asks with its own credential what
+	// their subject may do. It keeps the answer for 60 seconds at most, counted
+	// from when it asked, and hears in the answers to its syncs of what changes
+	// meanwhile.
+	//
+	// A subject that is no member, an organization that does not exist, and one
+	// that the region may not serve are answered alike: no role.
+	//
+	// A token cannot be revoked yet, so `revoked_tokens` is left out. A region
+	// refuses those that are named there.
+	//
+	// Corresponds with GET /grants (the `GetGrant` operationId).
+	GetGrant(ctx context.Context, params *GetGrantParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// HelloWithBody Begin to report, and learn where to go on
 	//
@@ -488,6 +582,32 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /sync (the `Sync` operationId).
 	Sync(ctx context.Context, body SyncJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// GetGrant Ask what a subject may do in an organization
+//
+// A region verifies tokens by itself, and asks with its own credential what
+// their subject may do. It keeps the answer for 60 seconds at most, counted
+// from when it asked, and hears in the answers to its syncs of what changes
+// meanwhile.
+//
+// A subject that is no member, an organization that does not exist, and one
+// that the region may not serve are answered alike: no role.
+//
+// A token cannot be revoked yet, so `revoked_tokens` is left out. A region
+// refuses those that are named there.
+//
+// Corresponds with GET /grants (the `GetGrant` operationId).
+func (c *Client) GetGrant(ctx context.Context, params *GetGrantParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetGrantRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // HelloWithBody Begin to report, and learn where to go on
@@ -708,6 +828,64 @@ func (c *Client) Sync(ctx context.Context, body SyncJSONRequestBody, reqEditors 
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewGetGrantRequest constructs an http.Request for the GetGrant method
+func NewGetGrantRequest(server string, params *GetGrantParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/grants")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject", params.Subject, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "organization", params.Organization, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
 }
 
 // NewHelloRequest calls the generic Hello builder with application/json body
@@ -975,6 +1153,24 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// GetGrantWithResponse Ask what a subject may do in an organization
+	//
+	// A region verifies tokens by itself, and asks with its own credential what
+	// their subject may do. It keeps the answer for 60 seconds at most, counted
+	// from when it asked, and hears in the answers to its syncs of what changes
+	// meanwhile.
+	//
+	// A subject that is no member, an organization that does not exist, and one
+	// that the region may not serve are answered alike: no role.
+	//
+	// A token cannot be revoked yet, so `revoked_tokens` is left out. A region
+	// refuses those that are named there.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /grants (the `GetGrant` operationId).
+	GetGrantWithResponse(ctx context.Context, params *GetGrantParams, reqEditors ...RequestEditorFn) (*GetGrantResponse, error)
+
 	// HelloWithBodyWithResponse Begin to report, and learn where to go on
 	//
 	// Sent at every start. The plane grants the next epoch, which fences every
@@ -1094,6 +1290,75 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /sync (the `Sync` operationId).
 	SyncWithResponse(ctx context.Context, body SyncJSONRequestBody, reqEditors ...RequestEditorFn) (*SyncResponse, error)
+}
+
+type GetGrantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Grant
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Refused
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Unavailable
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetGrantResponse) GetJSON200() *Grant {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetGrantResponse) GetJSON400() *Refused {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetGrantResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetGrantResponse) GetJSON500() *InternalError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetGrantResponse) GetJSON503() *Unavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetGrantResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetGrantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetGrantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetGrantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
 }
 
 type HelloResponse struct {
@@ -1490,6 +1755,30 @@ func (r SyncResponse) ContentType() string {
 	return ""
 }
 
+// GetGrantWithResponse Ask what a subject may do in an organization
+//
+// A region verifies tokens by itself, and asks with its own credential what
+// their subject may do. It keeps the answer for 60 seconds at most, counted
+// from when it asked, and hears in the answers to its syncs of what changes
+// meanwhile.
+//
+// A subject that is no member, an organization that does not exist, and one
+// that the region may not serve are answered alike: no role.
+//
+// A token cannot be revoked yet, so `revoked_tokens` is left out. A region
+// refuses those that are named there.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /grants (the `GetGrant` operationId).
+func (c *ClientWithResponses) GetGrantWithResponse(ctx context.Context, params *GetGrantParams, reqEditors ...RequestEditorFn) (*GetGrantResponse, error) {
+	rsp, err := c.GetGrant(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetGrantResponse(rsp)
+}
+
 // HelloWithBodyWithResponse Begin to report, and learn where to go on
 //
 // Sent at every start. The plane grants the next epoch, which fences every
@@ -1668,6 +1957,60 @@ func (c *ClientWithResponses) SyncWithResponse(ctx context.Context, body SyncJSO
 		return nil, err
 	}
 	return ParseSyncResponse(rsp)
+}
+
+// ParseGetGrantResponse parses an HTTP response from a GetGrantWithResponse call
+func ParseGetGrantResponse(rsp *http.Response) (*GetGrantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetGrantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Grant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	return response, nil
 }
 
 // ParseHelloResponse parses an HTTP response from a HelloWithResponse call
@@ -1997,6 +2340,9 @@ func ParseSyncResponse(rsp *http.Response) (*SyncResponse, error) {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// GetGrant Ask what a subject may do in an organization
+	// (GET /grants)
+	GetGrant(w http.ResponseWriter, r *http.Request, params GetGrantParams)
 	// Hello Begin to report, and learn where to go on
 	// (POST /hello)
 	Hello(w http.ResponseWriter, r *http.Request)
@@ -2022,6 +2368,52 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// GetGrant operation middleware
+func (siw *ServerInterfaceWrapper) GetGrant(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetGrantParams
+
+	// ------------- Required query parameter "subject" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "subject", r.URL.Query(), &params.Subject, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "subject"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "subject", Err: err})
+		}
+		return
+	}
+
+	// ------------- Required query parameter "organization" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "organization", r.URL.Query(), &params.Organization, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "organization"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "organization", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetGrant(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // Hello operation middleware
 func (siw *ServerInterfaceWrapper) Hello(w http.ResponseWriter, r *http.Request) {
@@ -2248,6 +2640,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/hello", wrapper.Hello)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sync", wrapper.Sync)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/grants", wrapper.GetGrant)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/snapshots", wrapper.BeginSnapshot)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/snapshots/{id}/pages/{number}", wrapper.PutSnapshotPage)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/snapshots/{id}/commit", wrapper.CommitSnapshot)
@@ -2268,6 +2661,84 @@ type TooLargeJSONResponse Error
 type UnauthorizedJSONResponse Error
 
 type UnavailableJSONResponse Error
+
+type GetGrantRequestObject struct {
+	Params GetGrantParams
+}
+
+type GetGrantResponseObject interface {
+	VisitGetGrantResponse(w http.ResponseWriter) error
+}
+
+type GetGrant200JSONResponse Grant
+
+func (response GetGrant200JSONResponse) VisitGetGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGrant400JSONResponse struct{ RefusedJSONResponse }
+
+func (response GetGrant400JSONResponse) VisitGetGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGrant401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response GetGrant401JSONResponse) VisitGetGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGrant500JSONResponse struct{ InternalErrorJSONResponse }
+
+func (response GetGrant500JSONResponse) VisitGetGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetGrant503JSONResponse struct{ UnavailableJSONResponse }
+
+func (response GetGrant503JSONResponse) VisitGetGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
 type HelloRequestObject struct {
 	Body *HelloJSONRequestBody
@@ -2778,6 +3249,9 @@ func (response Sync503JSONResponse) VisitSyncResponse(w http.ResponseWriter) err
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// GetGrant Ask what a subject may do in an organization
+	// (GET /grants)
+	GetGrant(ctx context.Context, request GetGrantRequestObject) (GetGrantResponseObject, error)
 	// Hello Begin to report, and learn where to go on
 	// (POST /hello)
 	Hello(ctx context.Context, request HelloRequestObject) (HelloResponseObject, error)
@@ -2832,6 +3306,32 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictHTTPServerOptions
+}
+
+// GetGrant operation middleware
+func (sh *strictHandler) GetGrant(w http.ResponseWriter, r *http.Request, params GetGrantParams) {
+	var request GetGrantRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetGrant(ctx, request.(GetGrantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetGrant")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetGrantResponseObject); ok {
+		if err := validResponse.VisitGetGrantResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // Hello operation middleware

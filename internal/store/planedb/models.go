@@ -23,6 +23,17 @@ type Fleet struct {
 	Revision       int64
 }
 
+type GrantChange struct {
+	Subject        string
+	OrganizationID string
+	Revision       int64
+}
+
+type GrantStream struct {
+	ID       int64
+	Revision int64
+}
+
 type Invitation struct {
 	ID             string
 	OrganizationID string

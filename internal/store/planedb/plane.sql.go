@@ -49,17 +49,26 @@ func (q *Queries) DeleteOutagesOutside(ctx context.Context, arg DeleteOutagesOut
 }
 
 const getPlane = `-- name: GetPlane :one
-SELECT id, health_revision, alive_at, nonce_key FROM plane
+SELECT p.id, p.health_revision, p.alive_at, p.nonce_key, g.revision AS grant_revision FROM plane p CROSS JOIN grant_stream g
 `
 
-func (q *Queries) GetPlane(ctx context.Context) (Plane, error) {
+type GetPlaneRow struct {
+	ID             int64
+	HealthRevision int64
+	AliveAt        int64
+	NonceKey       string
+	GrantRevision  int64
+}
+
+func (q *Queries) GetPlane(ctx context.Context) (GetPlaneRow, error) {
 	row := q.db.QueryRow(ctx, getPlane)
-	var i Plane
+	var i GetPlaneRow
 	err := row.Scan(
 		&i.ID,
 		&i.HealthRevision,
 		&i.AliveAt,
 		&i.NonceKey,
+		&i.GrantRevision,
 	)
 	return i, err
 }

@@ -4,6 +4,22 @@
 
 package regiondb
 
+type Daemon struct {
+	ID            int64
+	Holder        string
+	FencedAt      int64
+	GrantRevision int64
+}
+
+type Grant struct {
+	Subject        string
+	OrganizationID string
+	Role           string
+	SshKeys        string
+	RevokedTokens  string
+	AskedAt        int64
+}
+
 type Identity struct {
 	ID          int64
 	Incarnation string
@@ -21,7 +37,8 @@ type Object struct {
 }
 
 type Tombstone struct {
-	Kind string
-	ID   string
-	Rev  int64
+	Kind     string
+	ID       string
+	Rev      int64
+	BuriedAt int64
 }

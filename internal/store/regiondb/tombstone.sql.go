@@ -24,19 +24,29 @@ func (q *Queries) DeleteTombstone(ctx context.Context, arg DeleteTombstoneParams
 }
 
 const getPruneFloor = `-- name: GetPruneFloor :one
-SELECT rev FROM tombstones ORDER BY rev DESC LIMIT 1 OFFSET CAST($1 AS BIGINT)
+SELECT t.rev FROM tombstones t
+WHERE t.rev <= $1 AND t.rev < COALESCE(
+    (SELECT young.rev FROM tombstones young WHERE young.buried_at >= $2 ORDER BY young.rev LIMIT 1),
+    9223372036854775807
+)
+ORDER BY t.rev DESC LIMIT 1
 `
 
-// The newest of those beyond the number to keep.
-func (q *Queries) GetPruneFloor(ctx context.Context, keep int64) (int64, error) {
-	row := q.db.QueryRow(ctx, getPruneFloor, keep)
+type GetPruneFloorParams struct {
+	UpTo  int64
+	Since int64
+}
+
+// The newest of those up to a rev, and before the first that is too young.
+func (q *Queries) GetPruneFloor(ctx context.Context, arg GetPruneFloorParams) (int64, error) {
+	row := q.db.QueryRow(ctx, getPruneFloor, arg.UpTo, arg.Since)
 	var rev int64
 	err := row.Scan(&rev)
 	return rev, err
 }
 
 const listTombstones = `-- name: ListTombstones :many
-SELECT kind, id, rev FROM tombstones WHERE rev > $1 ORDER BY rev LIMIT CAST($2 AS BIGINT)
+SELECT kind, id, rev, buried_at FROM tombstones WHERE rev > $1 ORDER BY rev LIMIT CAST($2 AS BIGINT)
 `
 
 type ListTombstonesParams struct {
@@ -53,7 +63,12 @@ func (q *Queries) ListTombstones(ctx context.Context, arg ListTombstonesParams) 
 	var items []Tombstone
 	for rows.Next() {
 		var i Tombstone
-		if err := rows.Scan(&i.Kind, &i.ID, &i.Rev); err != nil {
+		if err := rows.Scan(
+			&i.Kind,
+			&i.ID,
+			&i.Rev,
+			&i.BuriedAt,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -74,17 +89,23 @@ func (q *Queries) PruneTombstones(ctx context.Context, floor int64) error {
 }
 
 const putTombstone = `-- name: PutTombstone :exec
-INSERT INTO tombstones (kind, id, rev) VALUES ($1, $2, $3)
-ON CONFLICT (kind, id) DO UPDATE SET rev = excluded.rev
+INSERT INTO tombstones (kind, id, rev, buried_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (kind, id) DO UPDATE SET rev = excluded.rev, buried_at = excluded.buried_at
 `
 
 type PutTombstoneParams struct {
-	Kind string
-	ID   string
-	Rev  int64
+	Kind     string
+	ID       string
+	Rev      int64
+	BuriedAt int64
 }
 
 func (q *Queries) PutTombstone(ctx context.Context, arg PutTombstoneParams) error {
-	_, err := q.db.Exec(ctx, putTombstone, arg.Kind, arg.ID, arg.Rev)
+	_, err := q.db.Exec(ctx, putTombstone,
+		arg.Kind,
+		arg.ID,
+		arg.Rev,
+		arg.BuriedAt,
+	)
 	return err
 }

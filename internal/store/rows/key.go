@@ -44,8 +44,11 @@ func (w Writer) CreateSSHKey(k cloud.SSHKey) error {
 		Fingerprint: k.Fingerprint,
 		CreatedAt:   micros(k.CreatedAt),
 	})
-	if err != nil || n > 0 {
+	if err != nil {
 		return err
+	}
+	if n > 0 {
+		return w.TouchGrants(cloud.GrantKey{Subject: k.UserID})
 	}
 	same, err := w.q.GetSSHKeyByFingerprint(w.ctx, planedb.GetSSHKeyByFingerprintParams{
 		UserID:      string(k.UserID),
@@ -64,5 +67,8 @@ func (w Writer) CreateSSHKey(k cloud.SSHKey) error {
 // DeleteSSHKey implements cloud.Writer.
 func (w Writer) DeleteSSHKey(user cloud.ID, name string) error {
 	n, err := w.q.DeleteSSHKey(w.ctx, planedb.DeleteSSHKeyParams{UserID: string(user), Name: name})
-	return changed(n, err, cloud.NotFound("you have no SSH key named %q", name))
+	if err := changed(n, err, cloud.NotFound("you have no SSH key named %q", name)); err != nil {
+		return err
+	}
+	return w.TouchGrants(cloud.GrantKey{Subject: user})
 }

@@ -55,7 +55,7 @@ func (w Writer) AddMember(m cloud.Member) error {
 	if err := changed(n, err, cloud.Conflict("this user is a member of the organization already")); err != nil {
 		return err
 	}
-	return w.touchAccounts(m.OrganizationID)
+	return w.touchMember(m.OrganizationID, m.User.ID)
 }
 
 // SetRole implements cloud.Writer.
@@ -68,7 +68,7 @@ func (w Writer) SetRole(organization, user cloud.ID, role cloud.Role) error {
 	if err := changed(n, err, errNoMember); err != nil {
 		return err
 	}
-	return w.touchAccounts(organization)
+	return w.touchMember(organization, user)
 }
 
 // RemoveMember implements cloud.Writer.
@@ -80,5 +80,12 @@ func (w Writer) RemoveMember(organization, user cloud.ID) error {
 	if err := changed(n, err, errNoMember); err != nil {
 		return err
 	}
-	return w.touchAccounts(organization)
+	return w.touchMember(organization, user)
+}
+
+func (w Writer) touchMember(organization, user cloud.ID) error {
+	if err := w.touchAccounts(organization); err != nil {
+		return err
+	}
+	return w.TouchGrants(cloud.GrantKey{Subject: user, Organization: organization})
 }

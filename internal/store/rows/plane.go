@@ -32,6 +32,7 @@ func (r Reader) Plane() (cloud.Plane, error) {
 	issuers, err := r.q.ListIssuers(r.ctx)
 	return cloud.Plane{
 		HealthRevision: row.HealthRevision,
+		GrantRevision:  uint64(row.GrantRevision),
 		AliveAt:        instant(row.AliveAt),
 		Outages:        outages,
 		Issuers:        issuers,

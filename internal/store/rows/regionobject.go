@@ -3,6 +3,7 @@ package rows
 import (
 	"errors"
 	"math"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -99,7 +100,7 @@ func (w RegionWriter) PutObject(o cloud.Object) error {
 }
 
 // BuryObject implements cloud.RegionWriter.
-func (w RegionWriter) BuryObject(t cloud.Tombstone) error {
+func (w RegionWriter) BuryObject(t cloud.Tombstone, at time.Time) error {
 	if err := fits(t.Rev); err != nil {
 		return err
 	}
@@ -108,15 +109,19 @@ func (w RegionWriter) BuryObject(t cloud.Tombstone) error {
 		return err
 	}
 	return w.q.PutTombstone(w.ctx, regiondb.PutTombstoneParams{
-		Kind: string(t.Kind),
-		ID:   string(t.ID),
-		Rev:  int64(t.Rev),
+		Kind:     string(t.Kind),
+		ID:       string(t.ID),
+		Rev:      int64(t.Rev),
+		BuriedAt: micros(at),
 	})
 }
 
 // PruneTombstones implements cloud.RegionWriter.
-func (w RegionWriter) PruneTombstones(keep int) (uint64, error) {
-	floor, err := w.q.GetPruneFloor(w.ctx, int64(keep))
+func (w RegionWriter) PruneTombstones(upTo uint64, since time.Time) (uint64, error) {
+	if err := fits(upTo); err != nil {
+		return 0, err
+	}
+	floor, err := w.q.GetPruneFloor(w.ctx, regiondb.GetPruneFloorParams{UpTo: int64(upTo), Since: micros(since)})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, nil
 	}

@@ -62,13 +62,21 @@ func NewRegionWriter(ctx context.Context, tx DB) RegionWriter {
 func CreatePlane(ctx context.Context, tx DB) error {
 	var key [32]byte
 	_, _ = rand.Read(key[:]) // never fails
-	return planedb.New(tx).CreatePlane(ctx, hex.EncodeToString(key[:]))
+	q := planedb.New(tx)
+	if err := q.CreateGrantStream(ctx); err != nil {
+		return err
+	}
+	return q.CreatePlane(ctx, hex.EncodeToString(key[:]))
 }
 
 // CreateIdentity puts in what a region's database has from the start, unless
 // it is there.
 func CreateIdentity(ctx context.Context, tx DB, incarnation cloud.ID) error {
-	return regiondb.New(tx).CreateIdentity(ctx, regiondb.CreateIdentityParams{
+	q := regiondb.New(tx)
+	if err := q.CreateDaemon(ctx); err != nil {
+		return err
+	}
+	return q.CreateIdentity(ctx, regiondb.CreateIdentityParams{
 		Incarnation: string(incarnation),
 		DigestSum:   cloud.Digest{}.Hex(),
 	})

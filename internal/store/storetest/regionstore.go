@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 )
@@ -16,6 +17,8 @@ func TestRegionStore(t *testing.T, create func(t *testing.T) (open func(newIncar
 	for name, test := range map[string]func(*testing.T, func() cloud.RegionStore){
 		"Changes":      testRegionChanges,
 		"Closed":       testRegionClosed,
+		"Daemon":       testRegionDaemon,
+		"Grants":       testRegionGrants,
 		"Identity":     testRegionIdentity,
 		"Objects":      testRegionObjects,
 		"Tombstones":   testRegionTombstones,
@@ -148,7 +151,7 @@ func testRegionChanges(t *testing.T, open func() cloud.RegionStore) {
 	change(t, s, func(w cloud.RegionWriter) error {
 		return first(
 			w.PutObject(o1), w.PutObject(gone), w.PutObject(o3), w.PutObject(goneToo), w.PutObject(o5),
-			w.BuryObject(t6), w.BuryObject(t7),
+			w.BuryObject(t6, now), w.BuryObject(t7, now),
 		)
 	})
 	o8 := object(cloud.KindInstance, 8, 8, "{}")
@@ -189,7 +192,7 @@ func testRegionTombstones(t *testing.T, open func() cloud.RegionStore) {
 	}
 	change(t, s, func(w cloud.RegionWriter) error {
 		for n := 1; n <= 5; n++ {
-			if err := first(w.PutObject(object(cloud.KindInstance, n, uint64(n), "{}")), w.BuryObject(stone(n))); err != nil {
+			if err := first(w.PutObject(object(cloud.KindInstance, n, uint64(n), "{}")), w.BuryObject(stone(n), now)); err != nil {
 				return err
 			}
 		}
@@ -202,7 +205,7 @@ func testRegionTombstones(t *testing.T, open func() cloud.RegionStore) {
 		"one that never was": {ObjectKey: cloud.ObjectKey{Kind: cloud.KindInstance, ID: id(99)}, Rev: 99},
 	} {
 		t.Run(what, func(t *testing.T) {
-			err := s.Write(t.Context(), func(w cloud.RegionWriter) error { return w.BuryObject(bury) })
+			err := s.Write(t.Context(), func(w cloud.RegionWriter) error { return w.BuryObject(bury, now) })
 			wantCode(t, err, cloud.CodeNotFound, "instance")
 		})
 	}
@@ -212,25 +215,108 @@ func testRegionTombstones(t *testing.T, open func() cloud.RegionStore) {
 	change(t, s, func(w cloud.RegionWriter) error { return w.PutObject(back) })
 	equal(t, "the tombstones after a return", graves(), []cloud.Tombstone{stone(1), stone(3), stone(4), stone(5)})
 
+	hour := func(n int) time.Time { return now.Add(time.Duration(n) * time.Hour) }
+	change(t, s, func(w cloud.RegionWriter) error {
+		for n, at := range map[int]time.Time{6: hour(1), 7: hour(3), 8: hour(2)} { // the clock was set back
+			if err := first(w.PutObject(object(cloud.KindInstance, n, uint64(n), "{}")), w.BuryObject(stone(n), at)); err != nil { //nolint:gosec // n is small
+				return err
+			}
+		}
+		return nil
+	})
 	for _, c := range []struct {
-		keep  int
+		upTo  uint64
+		since time.Time
 		floor uint64
 		left  []cloud.Tombstone
 	}{
-		{5, 0, []cloud.Tombstone{stone(1), stone(3), stone(4), stone(5)}},
-		{4, 0, []cloud.Tombstone{stone(1), stone(3), stone(4), stone(5)}},
-		{2, 13, []cloud.Tombstone{stone(4), stone(5)}},
-		{2, 0, []cloud.Tombstone{stone(4), stone(5)}},
-		{0, 15, nil},
+		{10, hour(9), 0, []cloud.Tombstone{stone(1), stone(3), stone(4), stone(5), stone(6), stone(7), stone(8)}},
+		{12, hour(9), 11, []cloud.Tombstone{stone(3), stone(4), stone(5), stone(6), stone(7), stone(8)}},
+		{12, hour(9), 0, []cloud.Tombstone{stone(3), stone(4), stone(5), stone(6), stone(7), stone(8)}},
+		{99, now, 0, []cloud.Tombstone{stone(3), stone(4), stone(5), stone(6), stone(7), stone(8)}},
+		{13, now.Add(time.Microsecond), 13, []cloud.Tombstone{stone(4), stone(5), stone(6), stone(7), stone(8)}},
+		{99, hour(1), 15, []cloud.Tombstone{stone(6), stone(7), stone(8)}},
+		{99, hour(3), 16, []cloud.Tombstone{stone(7), stone(8)}}, // the last follows one that stays
+		{math.MaxInt64, hour(4), 18, nil},
 	} {
 		var floor uint64
 		change(t, s, func(w cloud.RegionWriter) (err error) {
-			floor, err = w.PruneTombstones(c.keep)
+			floor, err = w.PruneTombstones(c.upTo, c.since)
 			return err
 		})
-		equal(t, fmt.Sprintf("the floor with %d kept", c.keep), floor, c.floor)
-		equal(t, fmt.Sprintf("the tombstones with %d kept", c.keep), graves(), c.left)
+		what := fmt.Sprintf("up to %d, buried before %s", c.upTo, c.since.Format(time.TimeOnly))
+		equal(t, "the floor "+what, floor, c.floor)
+		equal(t, "the tombstones without those "+what, graves(), c.left)
 	}
+}
+
+func testRegionGrants(t *testing.T, open func() cloud.RegionStore) {
+	s := open()
+	grant := func(subject, organization cloud.ID, role cloud.Role, age time.Duration) cloud.KeptGrant {
+		return cloud.KeptGrant{
+			GrantKey: cloud.GrantKey{Subject: subject, Organization: organization},
+			Grant:    cloud.Grant{Role: role, SSHKeys: []string{"ssh-ed25519 \"A\"", "☂"}, RevokedTokens: []string{"jti"}},
+			AskedAt:  now.Add(-age),
+		}
+	}
+	oldest := grant(ada.ID, acme.ID, cloud.RoleAdmin, 3*time.Hour)
+	middle := grant(ada.ID, beta.ID, cloud.RoleViewer, 2*time.Hour)
+	newest := grant(ben.ID, acme.ID, cloud.RoleEditor, time.Hour)
+	newest.SSHKeys, newest.RevokedTokens = nil, nil
+	since := func(age time.Duration) []cloud.KeptGrant {
+		return see(t, s, func(r cloud.RegionReader) ([]cloud.KeptGrant, error) { return r.Grants(now.Add(-age)) })
+	}
+	change(t, s, func(w cloud.RegionWriter) error {
+		return first(w.PutGrant(newest), w.PutGrant(oldest), w.PutGrant(middle))
+	})
+	equal(t, "the grants", since(3*time.Hour), []cloud.KeptGrant{oldest, middle, newest})
+	equal(t, "the grants but for the oldest", since(3*time.Hour-time.Microsecond), []cloud.KeptGrant{middle, newest})
+
+	oldest = grant(ada.ID, acme.ID, cloud.RoleViewer, 0)
+	change(t, s, func(w cloud.RegionWriter) error { return w.PutGrant(oldest) })
+	equal(t, "the grants after one was asked for again", since(24*time.Hour), []cloud.KeptGrant{middle, newest, oldest})
+	change(t, s, func(w cloud.RegionWriter) error {
+		return first(w.DeleteGrant(middle.GrantKey), w.DeleteGrant(middle.GrantKey), w.DeleteGrant(cloud.GrantKey{Subject: ada.ID}))
+	})
+	equal(t, "the grants without one", since(24*time.Hour), []cloud.KeptGrant{newest, oldest})
+	change(t, s, func(w cloud.RegionWriter) error { return w.DeleteGrantsBefore(newest.AskedAt) })
+	equal(t, "the grants that are not too old", since(24*time.Hour), []cloud.KeptGrant{newest, oldest})
+	change(t, s, func(w cloud.RegionWriter) error { return w.DeleteGrantsBefore(newest.AskedAt.Add(time.Microsecond)) })
+	equal(t, "the grants that are younger", since(24*time.Hour), []cloud.KeptGrant{oldest})
+
+	equal(t, "the revision of a new database", see(t, s, cloud.RegionReader.GrantRevision), uint64(0))
+	change(t, s, func(w cloud.RegionWriter) error {
+		return first(w.SetGrantRevision(math.MaxInt64), w.BeginDaemon(id(861)))
+	})
+	equal(t, "the revision", see(t, open(), cloud.RegionReader.GrantRevision), uint64(math.MaxInt64))
+	err := s.Write(t.Context(), func(w cloud.RegionWriter) error { return w.SetGrantRevision(math.MaxInt64 + 1) })
+	wantCode(t, err, cloud.CodeInvalid, "9223372036854775808")
+}
+
+func testRegionDaemon(t *testing.T, open func() cloud.RegionStore) {
+	s := open()
+	const nobody cloud.ID = ""
+	first, second := id(861), id(862)
+	for _, step := range []struct {
+		what string
+		do   func(cloud.RegionWriter) error
+		want cloud.Daemon
+	}{
+		{"before the first", func(cloud.RegionWriter) error { return nil }, cloud.Daemon{}},
+		{"after it began", func(w cloud.RegionWriter) error { return w.BeginDaemon(first) }, cloud.Daemon{Holder: first}},
+		{"after the fence of another", func(w cloud.RegionWriter) error { return w.FenceDaemon(nobody, now) }, cloud.Daemon{Holder: first}},
+		{"after its fence", func(w cloud.RegionWriter) error { return w.FenceDaemon(first, now) }, cloud.Daemon{Holder: first, FencedAt: now}},
+		{"after the second began", func(w cloud.RegionWriter) error { return w.BeginDaemon(second) }, cloud.Daemon{Holder: second}},
+		{"after a late fence of the first", func(w cloud.RegionWriter) error { return w.FenceDaemon(first, now) }, cloud.Daemon{Holder: second}},
+		{"after the fence of the second", func(w cloud.RegionWriter) error { return w.FenceDaemon(second, now) }, cloud.Daemon{Holder: second, FencedAt: now}},
+	} {
+		change(t, s, step.do)
+		equal(t, "the daemon "+step.what, see(t, s, cloud.RegionReader.Daemon), step.want)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatalf("Close: %v", err)
+	}
+	equal(t, "the daemon after a restart", see(t, open(), cloud.RegionReader.Daemon), cloud.Daemon{Holder: second, FencedAt: now})
 }
 
 func testRegionTransactions(t *testing.T, open func() cloud.RegionStore) {

@@ -27,6 +27,8 @@ func TestStore(t *testing.T, create func(t *testing.T) (open func() cloud.Store)
 		"Durability":               testDurability,
 		"Expired":                  testExpired,
 		"ForeignObjects":           testForeignObjects,
+		"GrantChanges":             testGrantChanges,
+		"GrantChangesForgotten":    testGrantChangesForgotten,
 		"Invitations":              testInvitations,
 		"InvitationsExpire":        testInvitationsExpire,
 		"Jobs":                     testJobs,

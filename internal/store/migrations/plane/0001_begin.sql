@@ -138,6 +138,22 @@ CREATE TABLE plane (
     nonce_key       TEXT   NOT NULL -- hexadecimal
 );
 
+-- One row, apart from the plane's, so that members who change and regions that
+-- report do not wait for each other.
+CREATE TABLE grant_stream (
+    id       BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    revision BIGINT NOT NULL -- grows when a membership or a user's keys change
+);
+
+-- Whose grants changed last, and at which revision of the stream. Only the
+-- latest are kept.
+CREATE TABLE grant_changes (
+    subject         TEXT   NOT NULL, -- '' for all, as in the next
+    organization_id TEXT   NOT NULL,
+    revision        BIGINT NOT NULL UNIQUE,
+    PRIMARY KEY (subject, organization_id)
+);
+
 CREATE TABLE outages (
     began_at BIGINT NOT NULL,
     ended_at BIGINT NOT NULL,

@@ -23,8 +23,30 @@ CREATE TABLE objects (
 );
 
 CREATE TABLE tombstones (
-    kind TEXT   NOT NULL,
-    id   TEXT   NOT NULL,
-    rev  BIGINT NOT NULL UNIQUE,
+    kind      TEXT   NOT NULL,
+    id        TEXT   NOT NULL,
+    rev       BIGINT NOT NULL UNIQUE,
+    buried_at BIGINT NOT NULL, -- microseconds since 1970 UTC
     PRIMARY KEY (kind, id)
 );
+
+-- What the daemon remembers beside the stream: one row, made when the database
+-- is.
+CREATE TABLE daemon (
+    id             BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    holder         TEXT   NOT NULL, -- the process that began last; '' before the first
+    fenced_at      BIGINT NOT NULL, -- when that one was fenced, in microseconds since 1970 UTC; 0 for never
+    grant_revision BIGINT NOT NULL  -- up to which changes of grants are applied
+);
+
+-- What the plane answered last about who may do what, for while it is away.
+CREATE TABLE grants (
+    subject         TEXT   NOT NULL,
+    organization_id TEXT   NOT NULL,
+    role            TEXT   NOT NULL,
+    ssh_keys        TEXT   NOT NULL, -- JSON, as the next
+    revoked_tokens  TEXT   NOT NULL,
+    asked_at        BIGINT NOT NULL, -- microseconds since 1970 UTC
+    PRIMARY KEY (subject, organization_id)
+);
+CREATE INDEX grants_by_age ON grants (asked_at);

@@ -3,7 +3,7 @@ INSERT INTO plane (id, health_revision, alive_at, nonce_key) VALUES (1, 0, 0, @n
 ON CONFLICT DO NOTHING;
 
 -- name: GetPlane :one
-SELECT * FROM plane;
+SELECT p.*, g.revision AS grant_revision FROM plane p CROSS JOIN grant_stream g;
 
 -- name: TouchHealth :exec
 UPDATE plane SET health_revision = health_revision + 1;

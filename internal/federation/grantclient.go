@@ -1,0 +1,61 @@
+package federation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/federation/wire"
+)
+
+// GrantClient asks the plane what the subjects of tokens may do, with the
+// region's own credential: no caller's token ever goes to the plane.
+type GrantClient struct{ plane *planeClient }
+
+// NewGrantClient returns a client of the plane to which a reporter so made
+// reports. CodeInvalid if its URL cannot be used.
+func NewGrantClient(c ReporterConfig) (*GrantClient, error) {
+	plane, err := newPlaneClient(c)
+	return &GrantClient{plane}, err
+}
+
+// Grant returns what a subject may do in an organization, and the revision of
+// grants as of which it may. CodeUnavailable while the plane, or whatever
+// stands before it, does not answer; another error if the plane does not know
+// this region, or says what this release does not understand.
+func (c *GrantClient) Grant(ctx context.Context, key cloud.GrantKey) (cloud.Grant, uint64, error) {
+	answer, err := c.plane.grant(ctx, wire.GetGrantParams{Subject: string(key.Subject), Organization: string(key.Organization)})
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused) && (refused.status == http.StatusUnauthorized || refused.status == http.StatusForbidden):
+		return cloud.Grant{}, 0, fmt.Errorf("ask for a grant: %w", err)
+	case err != nil:
+		return cloud.Grant{}, 0, cloud.Unavailable(fmt.Errorf("ask for a grant: %w", err))
+	}
+	grant := cloud.Grant{SSHKeys: answer.SSHKeys, RevokedTokens: answer.RevokedTokens}
+	if answer.Role == nil {
+		return grant, answer.Revision, nil
+	}
+	if grant.Role, err = cloud.ParseRole(string(*answer.Role)); err != nil {
+		return cloud.Grant{}, 0, fmt.Errorf("the plane grants the role %q, which this release does not know", *answer.Role)
+	}
+	return grant, answer.Revision, nil
+}
+
+// fromWireChanges reads what a sync's answer says of grants.
+func fromWireChanges(w wire.GrantChanges) cloud.GrantChanges {
+	changes := cloud.GrantChanges{Revision: w.Revision, All: w.All}
+	for _, k := range w.Changed {
+		var key cloud.GrantKey
+		if k.Subject != nil {
+			key.Subject = cloud.ID(*k.Subject)
+		}
+		if k.Organization != nil {
+			key.Organization = cloud.ID(*k.Organization)
+		}
+		changes.Keys = append(changes.Keys, key)
+	}
+	return changes
+}

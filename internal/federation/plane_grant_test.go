@@ -1,0 +1,254 @@
+package federation_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/federation"
+	"github.com/penstock-cloud/penstock/internal/federation/wire"
+)
+
+// The subjects of tokens.
+const (
+	ada cloud.ID = "0195c0de-0000-7000-8000-0000000000a1"
+	ben cloud.ID = "0195c0de-0000-7000-8000-0000000000a2"
+)
+
+// join makes a user who is a member of acme.
+func (s *stand) join(id cloud.ID, role cloud.Role) {
+	s.t.Helper()
+	s.write(func(w cloud.Writer) error {
+		user := cloud.User{ID: id, Email: cloud.Email(string(id) + "@example.com")}
+		if err := w.CreateUser(user); err != nil {
+			return err
+		}
+		return w.AddMember(cloud.Member{OrganizationID: acme, User: user, Role: role})
+	})
+}
+
+func (s *stand) setRole(id cloud.ID, role cloud.Role) {
+	s.t.Helper()
+	s.write(func(w cloud.Writer) error { return w.SetRole(acme, id, role) })
+}
+
+func (s *stand) expel(id cloud.ID) {
+	s.t.Helper()
+	s.write(func(w cloud.Writer) error { return w.RemoveMember(acme, id) })
+}
+
+func (s *stand) register(id cloud.ID, name, line string) {
+	s.t.Helper()
+	s.write(func(w cloud.Writer) error {
+		return w.CreateSSHKey(cloud.SSHKey{UserID: id, Name: name, Line: line, Fingerprint: line})
+	})
+}
+
+func (s *stand) grant(subject, organization cloud.ID) wire.Grant {
+	s.t.Helper()
+	grant, err := s.plane.Grant(s.t.Context(), west, string(subject), string(organization))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return grant
+}
+
+func (s *stand) revision() uint64 {
+	s.t.Helper()
+	return read(s, cloud.Reader.Plane).GrantRevision
+}
+
+func TestGrants(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.join(ada, cloud.RoleEditor)
+	s.register(ada, "laptop", "ssh-ed25519 AAAA2")
+	s.register(ada, "desk", "ssh-ed25519 AAAA1")
+	role := wire.GrantRoleEditor
+	want := wire.Grant{Revision: s.revision(), Role: &role, SSHKeys: []string{"ssh-ed25519 AAAA1", "ssh-ed25519 AAAA2"}}
+	if diff := gocmp.Diff(want, s.grant(ada, acme)); diff != "" {
+		t.Errorf("a member's grant (-want +got):\n%s", diff)
+	}
+	s.expel(ada)
+	if diff := gocmp.Diff(wire.Grant{Revision: want.Revision + 1, SSHKeys: []string{}}, s.grant(ada, acme)); diff != "" {
+		t.Errorf("the grant of one who was removed (-want +got):\n%s", diff)
+	}
+}
+
+// Whoever asks learns of nobody who is not a member: neither that there is an
+// organization, nor that there is a user, nor their keys.
+func TestNoRoleReadsTheSameForEveryReason(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.join(ada, cloud.RoleAdmin)
+	s.register(ada, "laptop", "ssh-ed25519 AAAA")
+	nothing := wire.Grant{Revision: s.revision(), SSHKeys: []string{}}
+	for name, who := range map[string]struct{ subject, organization cloud.ID }{
+		"a member of another organization":                 {ada, bolt},
+		"an organization that does not exist":              {ada, project},
+		"nobody, in an organization":                       {ben, acme},
+		"nobody, in one that does not exist":               {ben, project},
+		"an organization and a user in each other's place": {acme, ada},
+	} {
+		if diff := gocmp.Diff(nothing, s.grant(who.subject, who.organization)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestGrantsAreBounded(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.join(ada, cloud.RoleEditor)
+	s.join(ben, cloud.RoleEditor)
+	for n := range 5 {
+		s.register(ada, fmt.Sprint(n), fmt.Sprint(n)+strings.Repeat("x", 16<<10-1))
+	}
+	for n := range 202 {
+		s.register(ben, fmt.Sprintf("%03d", n), fmt.Sprint(n))
+	}
+	if got := len(s.grant(ada, acme).SSHKeys); got != 4 {
+		t.Errorf("%d keys of 16 KiB were told, want the 4 that fit", got)
+	}
+	if got := s.grant(ben, acme).SSHKeys; len(got) != 200 || got[199] != "199" {
+		t.Errorf("%d keys were told, want the first 200", len(got))
+	}
+}
+
+func TestGrantsOverHTTP(t *testing.T) {
+	t.Parallel()
+	a := newAPI(t)
+	a.join(ada, cloud.RoleViewer)
+	query := func(subject, organization string) string {
+		return federation.BasePath + "/grants?" + url.Values{"subject": {subject}, "organization": {organization}}.Encode()
+	}
+	good := query(string(ada), string(acme))
+	got, err := a.client(credentialOf(east)).GetGrantWithResponse(t.Context(), &wire.GetGrantParams{Subject: string(ada), Organization: string(acme)})
+	if err != nil || got.JSON200 == nil || *got.JSON200.Role != wire.GrantRoleViewer {
+		t.Fatalf("the grant: %v, %+v", err, got)
+	}
+	for name, tt := range map[string]struct {
+		path, credential string
+		status           int
+		says             string
+	}{
+		"a subject that is no id":       {query("ada", string(acme)), credentialOf(west).Reveal(), http.StatusBadRequest, "subject"},
+		"an organization that is no id": {query(string(ada), "acme"), credentialOf(west).Reveal(), http.StatusBadRequest, "organization"},
+		"an id in upper case":           {query(strings.ToUpper(string(ada)), string(acme)), credentialOf(west).Reveal(), http.StatusBadRequest, "lower case"},
+		"no subject":                    {federation.BasePath + "/grants?organization=" + string(acme), credentialOf(west).Reveal(), http.StatusBadRequest, "subject is missing"},
+		"no organization":               {federation.BasePath + "/grants?subject=" + string(ada), credentialOf(west).Reveal(), http.StatusBadRequest, "organization is missing"},
+		"no credential":                 {good, "", http.StatusUnauthorized, "credential of a region"},
+		"a caller's token":              {good, "eyJhbGciOiJFZERTQSJ9.e30.c2ln", http.StatusUnauthorized, "credential of a region"},
+	} {
+		status, _, refusal := a.do(http.MethodGet, tt.path, nil, "Authorization", "Bearer "+tt.credential)
+		if status != tt.status || !strings.Contains(refusal.Message, tt.says) {
+			t.Errorf("%s: answered with %d %q, want %d with %q", name, status, refusal.Message, tt.status, tt.says)
+		}
+	}
+}
+
+// beat sends a heartbeat of a region that knows the grants of a revision.
+func (r *site) hears(known uint64) *wire.GrantChanges {
+	r.s.t.Helper()
+	m := r.heartbeat()
+	m.GrantsRevision = &known
+	return r.send(m).Grants
+}
+
+func changedGrants(revision uint64, keys ...cloud.GrantKey) *wire.GrantChanges {
+	c := &wire.GrantChanges{Revision: revision, Changed: []wire.GrantKey{}}
+	for _, k := range keys {
+		var key wire.GrantKey
+		if k.Subject != "" {
+			key.Subject = (*string)(&k.Subject)
+		}
+		if k.Organization != "" {
+			key.Organization = (*string)(&k.Organization)
+		}
+		c.Changed = append(c.Changed, key)
+	}
+	return c
+}
+
+// A region hears of every change after the revision that it knows, however
+// often it asks, whoever asked before, and whatever became of the plane.
+func TestChangesOfGrantsRideOnSyncs(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	r, other := newSite(s, west), newSite(s, east)
+	r.hello()
+	other.hello()
+	s.join(ada, cloud.RoleEditor)
+	s.join(ben, cloud.RoleEditor)
+	begin := s.revision()
+	check := func(what string, got, want *wire.GrantChanges) {
+		t.Helper()
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+	check("nothing changed", r.hears(begin), nil)
+	check("a region that keeps no grants", r.send(r.heartbeat()).Grants, nil)
+
+	s.expel(ben)
+	check("one was removed", r.hears(begin), changedGrants(begin+1, cloud.GrantKey{Subject: ben, Organization: acme}))
+	check("the answer was lost", r.hears(begin), changedGrants(begin+1, cloud.GrantKey{Subject: ben, Organization: acme}))
+	check("it arrived", r.hears(begin+1), nil)
+
+	s.setRole(ada, cloud.RoleViewer)
+	s.register(ada, "laptop", "ssh-ed25519 AAAA")
+	s.setRole(ada, cloud.RoleAdmin)
+	s.restartPlane(0)
+	both := []cloud.GrantKey{{Subject: ada}, {Subject: ada, Organization: acme}} // as they changed last
+	check("after a restart", r.hears(begin+1), changedGrants(begin+4, both...))
+	check("after a part of them", r.hears(begin+3), changedGrants(begin+4, both[1]))
+	check("another region", other.hears(begin+3), changedGrants(begin+4, both[1]))
+	s.write(func(w cloud.Writer) error { return w.TouchGrants(cloud.GrantKey{Organization: acme}) })
+	check("all of an organization", r.hears(begin+4), changedGrants(begin+5, cloud.GrantKey{Organization: acme}))
+	check("a revision of before a restore", r.hears(begin+6), &wire.GrantChanges{Revision: begin + 5, All: true, Changed: []wire.GrantKey{}})
+}
+
+func TestSomeChangesOfGrantsAreTooMany(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	r := newSite(s, west)
+	r.hello()
+	begin := s.revision()
+	id := func(n int) cloud.ID { return cloud.ID(fmt.Sprintf("0195c0de-0000-7000-9000-%012d", n)) }
+	for n := range 250 {
+		s.join(id(n), cloud.RoleViewer)
+	}
+	if got := r.hears(begin); got == nil || got.All || len(got.Changed) != 250 {
+		t.Errorf("250 changes are told as %+v", got)
+	}
+	s.join(id(250), cloud.RoleViewer)
+	all := func(revision uint64) *wire.GrantChanges {
+		return &wire.GrantChanges{Revision: revision, All: true, Changed: []wire.GrantKey{}}
+	}
+	if diff := gocmp.Diff(all(begin+251), r.hears(begin)); diff != "" {
+		t.Errorf("251 changes (-want +got):\n%s", diff)
+	}
+
+	// One key, changed as often as the plane remembers, and once more.
+	begin = s.revision()
+	s.write(func(w cloud.Writer) error {
+		for n := range cloud.MaxGrantChanges {
+			if err := w.SetRole(acme, id(1), []cloud.Role{cloud.RoleViewer, cloud.RoleEditor}[n%2]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if diff := gocmp.Diff(changedGrants(begin+cloud.MaxGrantChanges, cloud.GrantKey{Subject: id(1), Organization: acme}), r.hears(begin)); diff != "" {
+		t.Errorf("as many changes as are remembered (-want +got):\n%s", diff)
+	}
+	s.setRole(id(1), cloud.RoleViewer)
+	if diff := gocmp.Diff(all(begin+cloud.MaxGrantChanges+1), r.hears(begin)); diff != "" {
+		t.Errorf("one change more (-want +got):\n%s", diff)
+	}
+}
