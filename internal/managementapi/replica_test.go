@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/penstock-cloud/penstock/internal/auth/issuer"
 	"github.com/penstock-cloud/penstock/internal/cloud"
 )
@@ -83,6 +85,43 @@ func TestRolesAreSeenByTheOtherReplica(t *testing.T) {
 	b.call(guest, "POST", "/invitations", invite("bob@example.com", "")).want(http.StatusForbidden).says("yours is viewer")
 	a.call(admin, "DELETE", memberPath(guest), "").want(http.StatusNoContent)
 	b.get(guest, "/instances").want(http.StatusForbidden)
+}
+
+// TestLastAdminWaitsForTheOtherReplica has one process demote an admin while
+// the other one does the same with the only other: the second waits, and counts
+// what is left then. Fails without LockOrganization in reauthorize.
+func TestLastAdminWaitsForTheOtherReplica(t *testing.T) {
+	t.Parallel()
+	w := newReplicas(t)
+	w.call(admin, "PATCH", memberPath(editor), `{"role":"admin"}`).want(http.StatusOK)
+	activity, err := pgx.Connect(t.Context(), w.database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer activity.Close(context.WithoutCancel(t.Context()))
+	answered := make(chan reply, 1)
+	if err := w.stores[0].Write(t.Context(), func(tx cloud.Writer) error {
+		if err := tx.LockOrganization(acme); err != nil {
+			return err
+		}
+		if err := tx.SetRole(acme, userIDs[editor], cloud.RoleViewer); err != nil {
+			return err
+		}
+		go func() { answered <- w.at(1).call(admin, "PATCH", memberPath(admin), `{"role":"viewer"}`) }()
+		for waiting := 0; waiting == 0; {
+			if err := activity.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+				WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	(<-answered).want(http.StatusConflict).says("last admin")
+	if got := w.roles()[admin]; got != "admin" {
+		t.Errorf("the last admin is now %q", got)
+	}
 }
 
 // TestOneKeyOfManyProcesses has processes of a new plane start at once: they make

@@ -40,6 +40,7 @@ const base = "/api/v1alpha1"
 // in the test's hand, and every answer held against the document.
 type world struct {
 	t        testing.TB
+	database string        // the URL, if it is PostgreSQL's
 	file     string        // of the database, if that is SQLite's
 	stores   []cloud.Store // of each process
 	store    cloud.Store   // of any
@@ -94,6 +95,7 @@ func newReplicas(t testing.TB) *world {
 	}
 	query := database.Query()
 	query.Set("pool_max_conns", "6")
+	w.database = database.String()
 	database.RawQuery = query.Encode()
 	for range 2 {
 		store, err := postgres.OpenPlane(t.Context(), database.String(), slog.New(slog.DiscardHandler))
