@@ -152,7 +152,8 @@ type Writer interface {
 	DenyObjects(region string, organization ID) (int64, error)
 
 	// TouchFleet and TouchHealth move the revisions on which kept lists depend.
-	// They come last in a transaction; ids are touched in their order.
+	// They come last in a transaction that holds anything else; ids are touched
+	// in their order.
 	TouchFleet(organizations []ID) error
 	TouchHealth() error
 

@@ -16,6 +16,11 @@ const AliveInterval = 5 * time.Second
 // better than stale until it does.
 func (c *Control) Start(ctx context.Context, issuer string) error {
 	return c.store.Write(ctx, func(tx cloud.Writer) error {
+		// First, since it holds the plane's row: of several processes that start at
+		// once, each sees what the one before it noted.
+		if err := tx.TouchHealth(); err != nil {
+			return err
+		}
 		plane, err := tx.Plane()
 		if err != nil {
 			return err
@@ -34,10 +39,7 @@ func (c *Control) Start(ctx context.Context, issuer string) error {
 		if err := tx.SetIssuer(issuer); err != nil {
 			return err
 		}
-		if err := tx.MarkAlive(now); err != nil {
-			return err
-		}
-		return tx.TouchHealth()
+		return tx.MarkAlive(now)
 	})
 }
 
@@ -61,12 +63,12 @@ func (c *Control) MarkAlive(ctx context.Context) error {
 		if !plane.AliveAt.After(now.Add(cloud.ClockPlay)) {
 			return tx.MarkAlive(now)
 		}
+		if err := tx.TouchHealth(); err != nil { // first, as in Start
+			return err
+		}
 		if err := tx.RecordOutage(cloud.Outage{From: now, To: now}); err != nil {
 			return err
 		}
-		if err := tx.MarkAlive(now); err != nil {
-			return err
-		}
-		return tx.TouchHealth()
+		return tx.MarkAlive(now)
 	})
 }

@@ -22,7 +22,7 @@ func TestTheCopyConverges(t *testing.T) {
 	for _, seed := range []uint64{1, 2, 3, rand.Uint64()} {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
-			newChaos(t, seed).run(250)
+			newChaos(newStand(t), seed).run(250)
 		})
 	}
 }
@@ -39,8 +39,8 @@ type chaos struct {
 	calm   bool
 }
 
-func newChaos(t *testing.T, seed uint64) *chaos {
-	c := &chaos{stand: newStand(t), rnd: rand.New(rand.NewPCG(seed, seed))}
+func newChaos(s *stand, seed uint64) *chaos {
+	c := &chaos{stand: s, rnd: rand.New(rand.NewPCG(seed, seed))}
 	joined(c.stand, east) // whose copy nothing may touch
 	c.region = &daemon{chaos: c, site: newSite(c.stand, west)}
 	c.backup = c.region.site.clone() // of when it had nothing
@@ -175,7 +175,13 @@ func (c *chaos) deliverLate(n int) {
 var errLost = errors.New("no answer")
 
 // carry lets a message meet its fate, and returns its answer.
-func (c *chaos) carry(send func() error) error {
+func (c *chaos) carry(deliver func() error) error {
+	send := func() error {
+		if len(c.planes) > 1 {
+			c.plane = c.planes[c.rnd.IntN(len(c.planes))]
+		}
+		return deliver()
+	}
 	if c.calm {
 		return send()
 	}

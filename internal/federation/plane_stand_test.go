@@ -36,6 +36,8 @@ type stand struct {
 	t      *testing.T
 	store  *twiceStore
 	plane  *federation.Plane
+	planes []*federation.Plane // of all processes; plane is one of them
+	stores []*twiceStore
 	logged *syncBuffer
 
 	mu  sync.Mutex
@@ -55,10 +57,20 @@ func newStand(t *testing.T) *stand {
 			t.Error(err)
 		}
 	})
+	return newStandOn(t, db)
+}
+
+// newStandOn is a stand of several processes, with a store each.
+func newStandOn(t *testing.T, stores ...cloud.Store) *stand {
+	t.Helper()
 	s := &stand{
-		t: t, store: &twiceStore{Store: db}, logged: &syncBuffer{},
+		t: t, logged: &syncBuffer{},
 		now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), rnd: 0.5,
 	}
+	for _, store := range stores {
+		s.stores = append(s.stores, &twiceStore{Store: store})
+	}
+	s.store = s.stores[0]
 	s.write(func(w cloud.Writer) error {
 		for id, name := range map[cloud.ID]string{acme: "acme", bolt: "bolt"} {
 			if err := w.CreateOrganization(cloud.Organization{ID: id, Name: name, CreatedAt: s.now}); err != nil {
@@ -92,8 +104,16 @@ func credentialOf(region string) cloud.Secret { return cloud.NewSecret("credenti
 
 // startPlane replaces the plane, as a restart does, without noting an outage.
 func (s *stand) startPlane() {
-	s.plane = federation.NewPlane(federation.PlaneConfig{
-		Store:  s.store,
+	s.planes = nil
+	for _, store := range s.stores {
+		s.planes = append(s.planes, s.newPlane(store))
+	}
+	s.plane = s.planes[0]
+}
+
+func (s *stand) newPlane(store cloud.Store) *federation.Plane {
+	return federation.NewPlane(federation.PlaneConfig{
+		Store:  store,
 		Health: cloud.DefaultHealthPolicy,
 		Log:    slog.New(slog.NewTextHandler(s.logged, nil)),
 		Now:    s.clock,

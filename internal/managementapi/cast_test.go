@@ -69,8 +69,33 @@ var userIDs = map[string]cloud.ID{
 // cast is a database in which everybody and everything is in place, and a
 // token for everybody in it. It is made once; every test works on a copy.
 type cast struct {
-	database []byte
+	database []byte // of SQLite
+	keys     []cloud.SigningKey
 	tokens   map[string]string
+}
+
+// enter puts the cast into an empty database.
+func (c cast) enter(ctx context.Context, store cloud.Store) error {
+	if err := begin(ctx, store); err != nil {
+		return err
+	}
+	return store.Write(ctx, func(w cloud.Writer) error {
+		for _, key := range c.keys {
+			if err := w.CreateSigningKey(key); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// begin puts everybody and everything in place.
+func begin(ctx context.Context, store cloud.Store) error {
+	now := func() time.Time { return start }
+	if err := control.New(store, now, nil, cloud.DefaultHealthPolicy).Start(ctx, "http://plane.example.com"); err != nil {
+		return err
+	}
+	return store.Write(ctx, populate)
 }
 
 var theCast = sync.OnceValues(newCast)
@@ -88,15 +113,17 @@ func newCast() (c cast, err error) {
 	}
 	defer store.Close()
 	now := func() time.Time { return start }
-	newID := idsFrom(0xd00)
-	if err := control.New(store, now, newID, cloud.DefaultHealthPolicy).Start(ctx, "http://plane.example.com"); err != nil {
+	if err := begin(ctx, store); err != nil {
 		return c, err
 	}
-	if err := store.Write(ctx, populate); err != nil {
-		return c, err
-	}
-	keys := issuer.New(store, now, newID)
+	keys := issuer.New(store, now, idsFrom(0xd00))
 	if err := keys.EnsureKey(ctx); err != nil {
+		return c, err
+	}
+	if err := store.Read(ctx, func(r cloud.Reader) (err error) {
+		c.keys, err = r.SigningKeys()
+		return err
+	}); err != nil {
 		return c, err
 	}
 	if c.tokens, err = mintAll(ctx, keys); err != nil {

@@ -16,7 +16,7 @@ import (
 // generatedClient is the public Go client, as somebody.
 func (w *world) generatedClient(who string) *management.ClientWithResponses {
 	w.t.Helper()
-	client, err := management.NewClientWithResponses(w.url+base, management.WithHTTPClient(w.client),
+	client, err := management.NewClientWithResponses(w.url()+base, management.WithHTTPClient(w.client),
 		management.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 			r.Header.Set("Authorization", "Bearer "+w.tokens[who])
 			return nil

@@ -61,16 +61,17 @@ func TestRepeatedRequestsHaveOneEffect(t *testing.T) {
 // TestForgottenKeysAreFree proves that after a day a key serves a new request.
 func TestForgottenKeysAreFree(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.post(post{admin, "/invitations", "k", invite("ada@example.com", "")}).want(http.StatusCreated)
-	bob := post{admin, "/invitations", "k", invite("bob@example.com", "")}
-	w.clock.Pass(cloud.OutcomeTTL - time.Microsecond)
-	w.post(bob).want(http.StatusConflict).says("this Idempotency-Key was used for another request")
-	w.clock.Pass(time.Microsecond)
-	first := w.post(bob).want(http.StatusCreated)
-	if again := w.post(bob); again.String() != first.String() {
-		t.Errorf("got\n%s\nwant\n%s", again, first)
-	}
+	everywhere(t, func(t *testing.T, w *world) {
+		w.post(post{admin, "/invitations", "k", invite("ada@example.com", "")}).want(http.StatusCreated)
+		bob := post{admin, "/invitations", "k", invite("bob@example.com", "")}
+		w.clock.Pass(cloud.OutcomeTTL - time.Microsecond)
+		w.post(bob).want(http.StatusConflict).says("this Idempotency-Key was used for another request")
+		w.clock.Pass(time.Microsecond)
+		first := w.post(bob).want(http.StatusCreated)
+		if again := w.post(bob); again.String() != first.String() {
+			t.Errorf("got\n%s\nwant\n%s", again, first)
+		}
+	})
 }
 
 // TestKeysAreForOneRequest uses one key again, for all that is another request
@@ -134,21 +135,22 @@ func TestConcurrentRepetitions(t *testing.T) {
 	for operation, p := range posts("k") {
 		t.Run(operation, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			answers := make([]string, 40)
-			w.inParallel(len(answers), func(i int) reply {
-				r := w.post(p)
-				answers[i] = r.String()
-				return r
-			})
-			for _, answer := range answers {
-				if answer != answers[0] || strings.HasPrefix(answer, "4") {
-					t.Errorf("got\n%s\nand\n%s", answer, answers[0])
+			everywhere(t, func(t *testing.T, w *world) {
+				answers := make([]string, 40)
+				w.inParallel(len(answers), func(i int) reply {
+					r := w.post(p)
+					answers[i] = r.String()
+					return r
+				})
+				for _, answer := range answers {
+					if answer != answers[0] || strings.HasPrefix(answer, "4") {
+						t.Errorf("got\n%s\nand\n%s", answer, answers[0])
+					}
 				}
-			}
-			if got := len(w.audited()); got != 1 {
-				t.Errorf("%d entries in the audit; want 1", got)
-			}
+				if got := len(w.audited()); got != 1 {
+					t.Errorf("%d entries in the audit; want 1", got)
+				}
+			})
 		})
 	}
 }
@@ -156,13 +158,14 @@ func TestConcurrentRepetitions(t *testing.T) {
 // TestConcurrentRefusals is the same for a request that meets a conflict.
 func TestConcurrentRefusals(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	counts := w.inParallel(40, func(int) reply {
-		return w.post(post{admin, "/invitations", "k", invite("tomas@example.com", "")}).says("pending already")
+	everywhere(t, func(t *testing.T, w *world) {
+		counts := w.inParallel(40, func(int) reply {
+			return w.post(post{admin, "/invitations", "k", invite("tomas@example.com", "")}).says("pending already")
+		})
+		if diff := cmp.Diff(map[int]int{http.StatusConflict: 40}, counts); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
 	})
-	if diff := cmp.Diff(map[int]int{http.StatusConflict: 40}, counts); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
 }
 
 // TestRepeatedRefusals is about requests that were refused: a conflict is the

@@ -63,36 +63,38 @@ func TestInvitationsAreAnsweredAsTheyAreListed(t *testing.T) {
 
 func TestInvitationsAreUnique(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.call(admin, "POST", "/invitations", invite("Ada@Example.com", "admin")).want(http.StatusCreated)
-	for _, email := range []string{"Ada@Example.com", "ada@example.com", "ADA@EXAMPLE.COM"} {
-		w.call(admin, "POST", "/invitations", invite(email, "viewer")).want(http.StatusConflict).says("pending already", "delete it")
-	}
-	for _, email := range []string{"guest@example.com", "Guest@EXAMPLE.com", "admin@example.com"} {
-		w.call(admin, "POST", "/invitations", invite(email, "")).want(http.StatusConflict).says("is a member")
-	}
-	// Elsewhere the same address is another matter.
-	w.call(stranger, "POST", "/invitations", invite("ada@example.com", "")).want(http.StatusCreated)
-	w.call(stranger, "POST", "/invitations", invite("guest@example.com", "")).want(http.StatusCreated)
-	// Who is in no organization can be invited, and so can who has left.
-	w.call(admin, "POST", "/invitations", invite("loner@example.com", "")).want(http.StatusCreated)
-	w.call(admin, "DELETE", memberPath(guest), "").want(http.StatusNoContent)
-	w.call(admin, "POST", "/invitations", invite("guest@example.com", "")).want(http.StatusCreated)
+	everywhere(t, func(t *testing.T, w *world) {
+		w.call(admin, "POST", "/invitations", invite("Ada@Example.com", "admin")).want(http.StatusCreated)
+		for _, email := range []string{"Ada@Example.com", "ada@example.com", "ADA@EXAMPLE.COM"} {
+			w.call(admin, "POST", "/invitations", invite(email, "viewer")).want(http.StatusConflict).says("pending already", "delete it")
+		}
+		for _, email := range []string{"guest@example.com", "Guest@EXAMPLE.com", "admin@example.com"} {
+			w.call(admin, "POST", "/invitations", invite(email, "")).want(http.StatusConflict).says("is a member")
+		}
+		// Elsewhere the same address is another matter.
+		w.call(stranger, "POST", "/invitations", invite("ada@example.com", "")).want(http.StatusCreated)
+		w.call(stranger, "POST", "/invitations", invite("guest@example.com", "")).want(http.StatusCreated)
+		// Who is in no organization can be invited, and so can who has left.
+		w.call(admin, "POST", "/invitations", invite("loner@example.com", "")).want(http.StatusCreated)
+		w.call(admin, "DELETE", memberPath(guest), "").want(http.StatusNoContent)
+		w.call(admin, "POST", "/invitations", invite("guest@example.com", "")).want(http.StatusCreated)
+	})
 }
 
 func TestInvitationsAreUniqueUnderConcurrentTries(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	statuses := w.inParallel(40, func(i int) reply {
-		email := "ada@example.com"
-		if i%2 == 0 {
-			email = "ADA@example.com"
+	everywhere(t, func(t *testing.T, w *world) {
+		statuses := w.inParallel(40, func(i int) reply {
+			email := "ada@example.com"
+			if i%2 == 0 {
+				email = "ADA@example.com"
+			}
+			return w.call(admin, "POST", "/invitations", invite(email, ""))
+		})
+		if diff := cmp.Diff(map[int]int{http.StatusCreated: 1, http.StatusConflict: 39}, statuses); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
 		}
-		return w.call(admin, "POST", "/invitations", invite(email, ""))
 	})
-	if diff := cmp.Diff(map[int]int{http.StatusCreated: 1, http.StatusConflict: 39}, statuses); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
 }
 
 // inParallel calls n times at once, and counts the statuses.
@@ -116,29 +118,30 @@ func (w *world) inParallel(n int, call func(i int) reply) map[int]int {
 
 func TestInvitationsExpire(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	var created invitation
-	w.call(admin, "POST", "/invitations", invite("ada@example.com", "")).want(http.StatusCreated).into(&created)
-	if want := start.Add(7 * 24 * time.Hour).Truncate(time.Microsecond); !created.ExpiresAt.Equal(want) {
-		t.Errorf("it expires at %v; want %v", created.ExpiresAt, want)
-	}
-	listed := func() (listed bool) {
-		for _, i := range list[invitation](w.get(viewer, "/invitations").want(http.StatusOK)) {
-			listed = listed || i.ID == created.ID
+	everywhere(t, func(t *testing.T, w *world) {
+		var created invitation
+		w.call(admin, "POST", "/invitations", invite("ada@example.com", "")).want(http.StatusCreated).into(&created)
+		if want := start.Add(7 * 24 * time.Hour).Truncate(time.Microsecond); !created.ExpiresAt.Equal(want) {
+			t.Errorf("it expires at %v; want %v", created.ExpiresAt, want)
 		}
-		return listed
-	}
-	w.clock.Pass(7*24*time.Hour - time.Microsecond)
-	if !listed() {
-		t.Error("it is gone too early")
-	}
-	w.call(admin, "POST", "/invitations", invite("ada@example.com", "")).want(http.StatusConflict)
-	w.clock.Pass(time.Microsecond)
-	if listed() {
-		t.Error("it is listed after 7 days")
-	}
-	w.call(admin, "DELETE", "/invitations/"+created.ID, "").want(http.StatusNotFound)
-	w.call(admin, "POST", "/invitations", invite("ada@example.com", "")).want(http.StatusCreated)
+		listed := func() (listed bool) {
+			for _, i := range list[invitation](w.get(viewer, "/invitations").want(http.StatusOK)) {
+				listed = listed || i.ID == created.ID
+			}
+			return listed
+		}
+		w.clock.Pass(7*24*time.Hour - time.Microsecond)
+		if !listed() {
+			t.Error("it is gone too early")
+		}
+		w.call(admin, "POST", "/invitations", invite("ada@example.com", "")).want(http.StatusConflict)
+		w.clock.Pass(time.Microsecond)
+		if listed() {
+			t.Error("it is listed after 7 days")
+		}
+		w.call(admin, "DELETE", "/invitations/"+created.ID, "").want(http.StatusNotFound)
+		w.call(admin, "POST", "/invitations", invite("ada@example.com", "")).want(http.StatusCreated)
+	})
 }
 
 func TestInvitationsAreWithdrawn(t *testing.T) {

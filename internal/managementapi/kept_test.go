@@ -146,20 +146,22 @@ func TestKeptListsAreAsGoodAsNew(t *testing.T) {
 	for seed := range uint64(2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			w, dice := newWorld(t), rand.New(rand.NewPCG(seed, 7))
-			w.clock.Pass(time.Hour) // so that it can be set back, and tokens are still of the past
-			for step := range 50 {
-				what := w.live(dice)
-				for _, path := range []string{"/instances", "/clusters"} {
-					for _, q := range questions {
-						kept := w.get(q.who, path, q.headers...).want(http.StatusOK)
-						fresh := w.get(q.who, path+"?limit=1000", q.headers...).want(http.StatusOK)
-						if diff := cmp.Diff(fresh.body, kept.body); diff != "" {
-							t.Fatalf("step %d, after %s: %s with %v (-new +kept):\n%s", step, what, path, q.headers, diff)
+			everywhere(t, func(t *testing.T, w *world) {
+				dice := rand.New(rand.NewPCG(seed, 7))
+				w.clock.Pass(time.Hour) // so that it can be set back, and tokens are still of the past
+				for step := range 50 {
+					what := w.live(dice)
+					for _, path := range []string{"/instances", "/clusters"} {
+						for _, q := range questions {
+							kept := w.get(q.who, path, q.headers...).want(http.StatusOK)
+							fresh := w.get(q.who, path+"?limit=1000", q.headers...).want(http.StatusOK)
+							if diff := cmp.Diff(fresh.body, kept.body); diff != "" {
+								t.Fatalf("step %d, after %s: %s with %v (-new +kept):\n%s", step, what, path, q.headers, diff)
+							}
 						}
 					}
 				}
-			}
+			})
 		})
 	}
 }

@@ -264,45 +264,47 @@ func TestKeyNames(t *testing.T) {
 // nobody gets in another's way.
 func TestKeysAreUniquePerUser(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.call(viewer, "POST", "/user/keys", newKey("laptop", publicKey("new"))).want(http.StatusConflict).says(`named "laptop"`)
-	w.call(viewer, "POST", "/user/keys", newKey("desktop", publicKey(viewer)+" comment")).want(http.StatusConflict).says(`under the name "laptop"`)
-	w.call(viewer, "POST", "/user/keys", newKey("desktop", publicKey(admin))).want(http.StatusOK)
-	w.call(viewer, "POST", "/user/keys", newKey("Laptop", publicKey("new"))).want(http.StatusOK)
-	w.call(editor, "POST", "/user/keys", newKey("desktop", publicKey(admin))).want(http.StatusOK)
+	everywhere(t, func(t *testing.T, w *world) {
+		w.call(viewer, "POST", "/user/keys", newKey("laptop", publicKey("new"))).want(http.StatusConflict).says(`named "laptop"`)
+		w.call(viewer, "POST", "/user/keys", newKey("desktop", publicKey(viewer)+" comment")).want(http.StatusConflict).says(`under the name "laptop"`)
+		w.call(viewer, "POST", "/user/keys", newKey("desktop", publicKey(admin))).want(http.StatusOK)
+		w.call(viewer, "POST", "/user/keys", newKey("Laptop", publicKey("new"))).want(http.StatusOK)
+		w.call(editor, "POST", "/user/keys", newKey("desktop", publicKey(admin))).want(http.StatusOK)
 
-	w.call(viewer, "DELETE", "/user/keys/laptop", "").want(http.StatusNoContent)
-	w.call(viewer, "DELETE", "/user/keys/laptop", "").want(http.StatusNotFound)
-	w.call(viewer, "POST", "/user/keys", newKey("laptop", publicKey(viewer))).want(http.StatusOK)
+		w.call(viewer, "DELETE", "/user/keys/laptop", "").want(http.StatusNoContent)
+		w.call(viewer, "DELETE", "/user/keys/laptop", "").want(http.StatusNotFound)
+		w.call(viewer, "POST", "/user/keys", newKey("laptop", publicKey(viewer))).want(http.StatusOK)
 
-	want := map[string][]string{viewer: {"Laptop", "desktop", "laptop"}, editor: {"desktop", "laptop"}, admin: {"laptop"}}
-	for who, names := range want {
-		var got []string
-		for _, k := range list[sshKey](w.get(who, "/user/keys").want(http.StatusOK)) {
-			got = append(got, k.Name)
+		want := map[string][]string{viewer: {"Laptop", "desktop", "laptop"}, editor: {"desktop", "laptop"}, admin: {"laptop"}}
+		for who, names := range want {
+			var got []string
+			for _, k := range list[sshKey](w.get(who, "/user/keys").want(http.StatusOK)) {
+				got = append(got, k.Name)
+			}
+			if !slices.Equal(got, names) {
+				t.Errorf("%s has the keys %v; want %v", who, got, names)
+			}
 		}
-		if !slices.Equal(got, names) {
-			t.Errorf("%s has the keys %v; want %v", who, got, names)
-		}
-	}
+	})
 }
 
 // TestParallelRegistrations sends a hundred equal requests at once, and a
 // hundred with names of their own for one key.
 func TestParallelRegistrations(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	equal := newKey("desktop", publicKey("desktop"))
-	oneKey := func(i int) string { return newKey(fmt.Sprintf("key-%d", i), publicKey("one")) }
-	for name, body := range map[string]func(int) string{"equal": func(int) string { return equal }, "one key": oneKey} {
-		counts := w.inParallel(100, func(i int) reply { return w.call(loner, "POST", "/user/keys", body(i)) })
-		if diff := cmp.Diff(map[int]int{http.StatusOK: 1, http.StatusConflict: 99}, counts); diff != "" {
-			t.Errorf("%s: (-want +got):\n%s", name, diff)
+	everywhere(t, func(t *testing.T, w *world) {
+		equal := newKey("desktop", publicKey("desktop"))
+		oneKey := func(i int) string { return newKey(fmt.Sprintf("key-%d", i), publicKey("one")) }
+		for name, body := range map[string]func(int) string{"equal": func(int) string { return equal }, "one key": oneKey} {
+			counts := w.inParallel(100, func(i int) reply { return w.call(loner, "POST", "/user/keys", body(i)) })
+			if diff := cmp.Diff(map[int]int{http.StatusOK: 1, http.StatusConflict: 99}, counts); diff != "" {
+				t.Errorf("%s: (-want +got):\n%s", name, diff)
+			}
 		}
-	}
-	if keys := list[sshKey](w.get(loner, "/user/keys")); len(keys) != 3 {
-		t.Errorf("got %d keys; want 3", len(keys))
-	}
+		if keys := list[sshKey](w.get(loner, "/user/keys")); len(keys) != 3 {
+			t.Errorf("got %d keys; want 3", len(keys))
+		}
+	})
 }
 
 // TestFingerprintInARequestIsIgnored proves that it is computed.

@@ -33,96 +33,100 @@ func memberPath(who string) string { return "/members/" + string(userIDs[who]) }
 
 func TestRoleChangesHoldFromTheNextRequestOn(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.call(guest, "POST", "/invitations", `{"email":"a@example.com"}`).want(http.StatusForbidden)
-	var got member
-	w.call(admin, "PATCH", memberPath(guest), `{"role":"admin"}`).want(http.StatusOK).into(&got)
-	if want := (member{ID: string(userIDs[guest]), Name: "The guest", Email: "guest@example.com", Role: "admin"}); got != want {
-		t.Errorf("got %+v; want %+v", got, want)
-	}
-	w.call(guest, "POST", "/invitations", `{"email":"a@example.com"}`).want(http.StatusCreated)
-	w.call(guest, "PATCH", memberPath(admin), `{"role":"viewer"}`).want(http.StatusOK)
-	w.call(admin, "POST", "/invitations", `{"email":"b@example.com"}`).want(http.StatusForbidden).says("yours is viewer")
-	w.get(admin, "/members").want(http.StatusOK)
+	everywhere(t, func(t *testing.T, w *world) {
+		w.call(guest, "POST", "/invitations", `{"email":"a@example.com"}`).want(http.StatusForbidden)
+		var got member
+		w.call(admin, "PATCH", memberPath(guest), `{"role":"admin"}`).want(http.StatusOK).into(&got)
+		if want := (member{ID: string(userIDs[guest]), Name: "The guest", Email: "guest@example.com", Role: "admin"}); got != want {
+			t.Errorf("got %+v; want %+v", got, want)
+		}
+		w.call(guest, "POST", "/invitations", `{"email":"a@example.com"}`).want(http.StatusCreated)
+		w.call(guest, "PATCH", memberPath(admin), `{"role":"viewer"}`).want(http.StatusOK)
+		w.call(admin, "POST", "/invitations", `{"email":"b@example.com"}`).want(http.StatusForbidden).says("yours is viewer")
+		w.get(admin, "/members").want(http.StatusOK)
+	})
 }
 
 // TestRemovedMembersAreOut proves that removal works at once, and takes away
 // the membership and nothing else.
 func TestRemovedMembersAreOut(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.get(guest, "/instances").want(http.StatusOK)
-	w.call(admin, "DELETE", memberPath(guest), "").want(http.StatusNoContent)
-	w.get(guest, "/instances").want(http.StatusForbidden)
-	w.get(guest, "/instances", "X-ORG-ID", acme).want(http.StatusForbidden)
-	if keys := list[struct{}](w.get(guest, "/user/keys").want(http.StatusOK)); len(keys) != 1 {
-		t.Errorf("the account has %d keys left; want 1", len(keys))
-	}
-	w.call(admin, "DELETE", memberPath(guest), "").want(http.StatusNotFound)
-	w.call(admin, "PATCH", memberPath(guest), `{"role":"viewer"}`).want(http.StatusNotFound)
+	everywhere(t, func(t *testing.T, w *world) {
+		w.get(guest, "/instances").want(http.StatusOK)
+		w.call(admin, "DELETE", memberPath(guest), "").want(http.StatusNoContent)
+		w.get(guest, "/instances").want(http.StatusForbidden)
+		w.get(guest, "/instances", "X-ORG-ID", acme).want(http.StatusForbidden)
+		if keys := list[struct{}](w.get(guest, "/user/keys").want(http.StatusOK)); len(keys) != 1 {
+			t.Errorf("the account has %d keys left; want 1", len(keys))
+		}
+		w.call(admin, "DELETE", memberPath(guest), "").want(http.StatusNotFound)
+		w.call(admin, "PATCH", memberPath(guest), `{"role":"viewer"}`).want(http.StatusNotFound)
 
-	// Of several organizations, one is left, and is chosen without being asked for.
-	w.call(admin, "DELETE", memberPath(several), "").want(http.StatusNoContent)
-	if items := list[struct{ Name string }](w.get(several, "/instances").want(http.StatusOK)); len(items) != 1 || items[0].Name != "render-01" {
-		t.Errorf("got %v; want what globex has", items)
-	}
-	w.get(bound, "/instances").want(http.StatusForbidden)
+		// Of several organizations, one is left, and is chosen without being asked for.
+		w.call(admin, "DELETE", memberPath(several), "").want(http.StatusNoContent)
+		if items := list[struct{ Name string }](w.get(several, "/instances").want(http.StatusOK)); len(items) != 1 || items[0].Name != "render-01" {
+			t.Errorf("got %v; want what globex has", items)
+		}
+		w.get(bound, "/instances").want(http.StatusForbidden)
+	})
 }
 
 // TestLastAdminStays proves it for everything that an admin could do to
 // themselves; another admin makes it possible.
 func TestLastAdminStays(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	for _, body := range []string{`{"role":"viewer"}`, `{"role":"editor"}`} {
-		w.call(admin, "PATCH", memberPath(admin), body).want(http.StatusConflict).says("last admin", "make another member admin")
-	}
-	w.call(admin, "DELETE", memberPath(admin), "").want(http.StatusConflict).says("last admin")
-	w.call(admin, "PATCH", memberPath(admin), `{"role":"admin"}`).want(http.StatusOK)
-	if got := w.roles()[admin]; got != "admin" {
-		t.Fatalf("the last admin is now %q", got)
-	}
-	w.call(admin, "PATCH", memberPath(editor), `{"role":"admin"}`).want(http.StatusOK)
-	w.call(admin, "DELETE", memberPath(admin), "").want(http.StatusNoContent)
-	w.call(editor, "DELETE", memberPath(editor), "").want(http.StatusConflict)
-	w.get(admin, "/members").want(http.StatusForbidden)
+	everywhere(t, func(t *testing.T, w *world) {
+		for _, body := range []string{`{"role":"viewer"}`, `{"role":"editor"}`} {
+			w.call(admin, "PATCH", memberPath(admin), body).want(http.StatusConflict).says("last admin", "make another member admin")
+		}
+		w.call(admin, "DELETE", memberPath(admin), "").want(http.StatusConflict).says("last admin")
+		w.call(admin, "PATCH", memberPath(admin), `{"role":"admin"}`).want(http.StatusOK)
+		if got := w.roles()[admin]; got != "admin" {
+			t.Fatalf("the last admin is now %q", got)
+		}
+		w.call(admin, "PATCH", memberPath(editor), `{"role":"admin"}`).want(http.StatusOK)
+		w.call(admin, "DELETE", memberPath(admin), "").want(http.StatusNoContent)
+		w.call(editor, "DELETE", memberPath(editor), "").want(http.StatusConflict)
+		w.get(admin, "/members").want(http.StatusForbidden)
+	})
 }
 
 // TestLastAdminStaysUnderConcurrentTries lets two admins do at once all that
 // could leave the organization without any.
 func TestLastAdminStaysUnderConcurrentTries(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.call(admin, "PATCH", memberPath(editor), `{"role":"admin"}`).want(http.StatusOK)
-	var wg sync.WaitGroup
-	begin := make(chan struct{})
-	for range 4 {
-		for _, who := range []string{admin, editor} {
-			for _, whom := range []string{admin, editor} {
-				for _, what := range []struct{ method, body string }{{"PATCH", `{"role":"viewer"}`}, {"DELETE", ""}} {
-					wg.Go(func() {
-						<-begin
-						switch r := w.call(who, what.method, memberPath(whom), what.body); r.status {
-						case http.StatusOK, http.StatusNoContent, http.StatusForbidden, http.StatusNotFound, http.StatusConflict:
-						default:
-							r.want(http.StatusConflict)
-						}
-					})
+	everywhere(t, func(t *testing.T, w *world) {
+		w.call(admin, "PATCH", memberPath(editor), `{"role":"admin"}`).want(http.StatusOK)
+		var wg sync.WaitGroup
+		begin := make(chan struct{})
+		for range 4 {
+			for _, who := range []string{admin, editor} {
+				for _, whom := range []string{admin, editor} {
+					for _, what := range []struct{ method, body string }{{"PATCH", `{"role":"viewer"}`}, {"DELETE", ""}} {
+						wg.Go(func() {
+							<-begin
+							switch r := w.call(who, what.method, memberPath(whom), what.body); r.status {
+							case http.StatusOK, http.StatusNoContent, http.StatusForbidden, http.StatusNotFound, http.StatusConflict:
+							default:
+								r.want(http.StatusConflict)
+							}
+						})
+					}
 				}
 			}
 		}
-	}
-	close(begin)
-	wg.Wait()
-	admins := 0
-	for _, role := range w.roles() {
-		if role == "admin" {
-			admins++
+		close(begin)
+		wg.Wait()
+		admins := 0
+		for _, role := range w.roles() {
+			if role == "admin" {
+				admins++
+			}
 		}
-	}
-	if admins != 1 {
-		t.Errorf("%d admins are left; want 1: %v", admins, w.roles())
-	}
+		if admins != 1 {
+			t.Errorf("%d admins are left; want 1: %v", admins, w.roles())
+		}
+	})
 }
 
 // TestWrongRoles proves that a body which does not name a role changes nothing.

@@ -10,8 +10,10 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,6 +28,8 @@ import (
 	"github.com/penstock-cloud/penstock/internal/control"
 	"github.com/penstock-cloud/penstock/internal/managementapi"
 	"github.com/penstock-cloud/penstock/internal/observe"
+	"github.com/penstock-cloud/penstock/internal/store/postgres"
+	"github.com/penstock-cloud/penstock/internal/store/postgres/pgtest"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
 )
 
@@ -36,16 +40,19 @@ const base = "/api/v1alpha1"
 // in the test's hand, and every answer held against the document.
 type world struct {
 	t        testing.TB
-	file     string
-	store    *sqlite.Plane
+	database string        // the URL, if it is PostgreSQL's
+	file     string        // of the database, if that is SQLite's
+	stores   []cloud.Store // of each process
+	store    cloud.Store   // of any
 	clock    *clock
 	log      *lines
 	flushLog func()
 	tokens   map[string]string
+	newID    func() cloud.ID
 	control  *control.Control
 	api      *managementapi.Server
 	handler  http.Handler // the API, observed
-	url      string
+	urls     []string     // where it is served, by one process each
 	client   *http.Client
 	dumper   dumper
 }
@@ -53,46 +60,73 @@ type world struct {
 // wrap puts something between the API and its store.
 type wrap func(cloud.Store) cloud.Store
 
+// newWorld is a plane of one process, on SQLite.
 func newWorld(t testing.TB, wraps ...wrap) *world {
 	t.Helper()
 	made, err := theCast()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{
-		t: t, file: filepath.Join(t.TempDir(), "plane.db"), clock: &clock{now: start}, log: &lines{}, tokens: maps.Clone(made.tokens),
-	}
+	w := newStage(t, made)
+	w.file = filepath.Join(t.TempDir(), "plane.db")
 	if err := os.WriteFile(w.file, made.database, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if w.store, err = sqlite.OpenPlane(t.Context(), w.file); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { w.store.Close() })
-	var store cloud.Store = w.store
-	for _, f := range wraps {
-		store = f(store)
-	}
-	newID := idsFrom(0x1000)
-	log, flush := observe.NewLogger(w.log, slog.LevelInfo)
-	w.flushLog = flush
-	w.control = control.New(store, w.clock.Now, newID, cloud.DefaultHealthPolicy)
-	w.api, err = managementapi.NewServer(managementapi.Config{
-		Control:       w.control,
-		Verifier:      auth.NewVerifier(issuer.New(store, w.clock.Now, newID), w.clock.Now),
-		Log:           log,
-		Now:           w.clock.Now,
-		ClientAddress: func(*http.Request) string { return "192.0.2.1" },
-	})
+	store, err := sqlite.OpenPlane(t.Context(), w.file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.handler = observe.Middleware(observe.Config{
-		API: "management", Operations: w.api.Operations(), Metrics: observe.NewMetrics("test"), Log: log, Now: w.clock.Now, NewID: idsFrom(0xa000),
-	}, w.api)
-	server := httptest.NewServer(w.handler)
-	t.Cleanup(server.Close)
-	w.url = server.URL
+	w.serve(store, wraps...)
+	return w
+}
+
+// newReplicas is a plane of two processes, on PostgreSQL. Each request reaches
+// either of them.
+func newReplicas(t testing.TB) *world {
+	t.Helper()
+	made, err := theCast()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newStage(t, made)
+	database, err := url.Parse(pgtest.Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := database.Query()
+	query.Set("pool_max_conns", "6")
+	w.database = database.String()
+	database.RawQuery = query.Encode()
+	for range 2 {
+		store, err := postgres.OpenPlane(t.Context(), database.String(), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(w.urls) == 0 {
+			if err := made.enter(t.Context(), store); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.serve(store)
+	}
+	return w
+}
+
+// everywhere runs a test on a plane of one process, and on one of several.
+func everywhere(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		test(t, newWorld(t))
+	})
+	t.Run("replicas on PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		test(t, newReplicas(t))
+	})
+}
+
+// newStage is a world without a plane yet.
+func newStage(t testing.TB, made cast) *world {
+	w := &world{t: t, clock: &clock{now: start}, log: &lines{}, tokens: maps.Clone(made.tokens), newID: idsFrom(0x1000)}
 	w.client = &http.Client{
 		Transport:     checked{t, &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 8}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -100,6 +134,40 @@ func newWorld(t testing.TB, wraps ...wrap) *world {
 	t.Cleanup(w.client.CloseIdleConnections)
 	return w
 }
+
+// serve adds a process of the plane, with a store of its own.
+func (w *world) serve(opened cloud.Store, wraps ...wrap) {
+	w.t.Helper()
+	w.t.Cleanup(func() { opened.Close() })
+	w.store, w.stores = opened, append(w.stores, opened)
+	store := opened
+	for _, f := range wraps {
+		store = f(store)
+	}
+	log, flush := observe.NewLogger(w.log, slog.LevelInfo)
+	w.flushLog = flush
+	w.control = control.New(store, w.clock.Now, w.newID, cloud.DefaultHealthPolicy)
+	var err error
+	w.api, err = managementapi.NewServer(managementapi.Config{
+		Control:       w.control,
+		Verifier:      auth.NewVerifier(issuer.New(store, w.clock.Now, w.newID), w.clock.Now),
+		Log:           log,
+		Now:           w.clock.Now,
+		ClientAddress: func(*http.Request) string { return "192.0.2.1" },
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.handler = observe.Middleware(observe.Config{
+		API: "management", Operations: w.api.Operations(), Metrics: observe.NewMetrics("test"), Log: log, Now: w.clock.Now, NewID: idsFrom(0xa000),
+	}, w.api)
+	server := httptest.NewServer(w.handler)
+	w.t.Cleanup(server.Close)
+	w.urls = append(w.urls, server.URL)
+}
+
+// url is that of any of the processes.
+func (w *world) url() string { return w.urls[rand.IntN(len(w.urls))] }
 
 // withoutNetwork calls the API in this process: a connection may break before
 // the answer to a body that is too long has been read.
@@ -186,7 +254,7 @@ type reply struct {
 func (w *world) call(who, method, path, body string, headers ...string) reply {
 	w.t.Helper()
 	r := reply{t: w.t, what: method + " " + path + " as " + or(who, "anonymous")}
-	request, err := http.NewRequestWithContext(context.Background(), method, w.url+base+path, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(context.Background(), method, w.url()+base+path, strings.NewReader(body))
 	if err != nil {
 		w.t.Errorf("%s: %v", r.what, err)
 		return r

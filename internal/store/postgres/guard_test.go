@@ -206,7 +206,10 @@ func TestOneStreamOfChanges(t *testing.T) {
 		ended <- regions[0].Write(t.Context(), func(w cloud.RegionWriter) error {
 			_, err := next(w)
 			close(began)
-			<-ends
+			select {
+			case <-ends:
+			case <-t.Context().Done(): // the test has failed
+			}
 			return err
 		})
 	}()

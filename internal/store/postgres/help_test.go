@@ -113,7 +113,10 @@ func held(t *testing.T, s cloud.Store, fn func(cloud.Writer) error) (commit func
 				return err
 			}
 			close(began)
-			<-ends
+			select {
+			case <-ends:
+			case <-t.Context().Done(): // the test has failed
+			}
 			return nil
 		})
 	}()
