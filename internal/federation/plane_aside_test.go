@@ -157,36 +157,3 @@ func TestNothingIsReleasedDuringASnapshot(t *testing.T) {
 		t.Errorf("after the snapshot it is held for the reason %q", got)
 	}
 }
-
-func TestManyAreReleasedInTurn(t *testing.T) {
-	t.Parallel()
-	const corp cloud.ID = "0195c0de-0000-7000-8000-00000000000c"
-	s := newStand(t)
-	r := newSite(s, west)
-	for n := range 1500 {
-		r.run(n, corp, cloud.InstanceRunning)
-	}
-	r.hello()
-	r.send(r.heartbeat())
-	id := r.begin()
-	for number := range 2 {
-		if err := r.put(id, number, r.page(number, 1000)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := r.commit(id, r.digest()); err != nil {
-		t.Fatal(err)
-	}
-	r.applied = r.seq
-	s.write(func(w cloud.Writer) error { return w.CreateOrganization(cloud.Organization{ID: corp, Name: "corp"}) })
-	for _, want := range []int{1000, 1500} {
-		r.send(r.heartbeat())
-		if got := len(s.instances(corp)); got != want {
-			t.Errorf("%d instances are shown, want %d", got, want)
-		}
-	}
-	s.same(r)
-	if got := s.link(west).Held; got != 0 {
-		t.Errorf("the link counts %d held objects", got)
-	}
-}

