@@ -129,7 +129,8 @@ type Writer interface {
 	// RecordOutage forgets those that ended more than a week before, and those
 	// that end later: they were noted before the clock was set back.
 	RecordOutage(o Outage) error
-	SetIssuer(url string) error // makes it the current one; idempotent
+	SetNonceKey(key Secret) error // of 32 bytes; what the former one signed counts no more
+	SetIssuer(url string) error   // makes it the current one; idempotent
 	CreateSigningKey(k SigningKey) error
 	RetireSigningKey(id string, at, expires time.Time) error
 	DeleteExpiredSigningKeys(now time.Time) error

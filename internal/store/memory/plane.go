@@ -353,6 +353,11 @@ func (t planeTransaction) RecordOutage(o cloud.Outage) error {
 	return nil
 }
 
+func (t planeTransaction) SetNonceKey(key cloud.Secret) error {
+	t.plane.NonceKey = key
+	return nil
+}
+
 func (t planeTransaction) SetIssuer(url string) error {
 	others := slices.DeleteFunc(slices.Clone(t.plane.Issuers), func(other string) bool { return other == url })
 	t.plane.Issuers = append([]string{url}, others...)

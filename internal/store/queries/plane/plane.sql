@@ -8,6 +8,9 @@ SELECT * FROM plane;
 -- name: TouchHealth :exec
 UPDATE plane SET health_revision = health_revision + 1;
 
+-- name: SetNonceKey :exec
+UPDATE plane SET nonce_key = @nonce_key;
+
 -- name: MarkAlive :exec
 UPDATE plane SET alive_at = @alive_at;
 
