@@ -1,8 +1,10 @@
 package federation_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
@@ -36,7 +38,7 @@ func TestAnEmptyRegionResumesAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	r := newSite(s, west)
-	if next := r.hello(); next != wire.WelcomeNextResume || r.epoch != 1 || r.applied != 0 {
+	if next := r.hello(); next != wire.WelcomeNextResume || r.epoch == 0 || r.applied != 0 {
 		t.Errorf("hello is answered with %s, epoch %d, applied %d", next, r.epoch, r.applied)
 	}
 	s.same(r)
@@ -101,7 +103,7 @@ func TestHelloSaysWhereToGoOn(t *testing.T) {
 			if next != tt.next {
 				t.Errorf("hello is answered with %s, want %s", next, tt.next)
 			}
-			if after := s.link(west); after.Epoch != before.Epoch+1 || r.epoch != after.Epoch {
+			if after := s.link(west); after.Epoch <= before.Epoch || r.epoch != after.Epoch {
 				t.Errorf("from epoch %d hello leads to %d and tells %d", before.Epoch, after.Epoch, r.epoch)
 			}
 			// Whatever it is, following the answer leads to an equal copy.
@@ -260,7 +262,7 @@ func TestHelloIsAuditedWhenTheIncarnationIsNew(t *testing.T) {
 	r := newSite(s, west)
 	r.hello()
 	r.hello()
-	first := r.incarnation
+	first, epoch := r.incarnation, r.epoch
 	r.incarnation = s.newID()
 	r.hello()
 	entries := s.audited()
@@ -271,13 +273,32 @@ func TestHelloIsAuditedWhenTheIncarnationIsNew(t *testing.T) {
 	got.ID = ""
 	want := cloud.AuditEntry{
 		At: s.clock(), Actor: cloud.Actor{Kind: cloud.ActorRegion, ID: west}, Action: "region.incarnation", Target: west,
-		Before: `{"incarnation":"` + string(first) + `","epoch":2,"applied_seq":0}`,
-		After:  `{"incarnation":"` + string(r.incarnation) + `","epoch":3,"applied_seq":0}`,
+		Before: `{"incarnation":"` + string(first) + `","epoch":` + fmt.Sprint(epoch) + `,"applied_seq":0}`,
+		After:  `{"incarnation":"` + string(r.incarnation) + `","epoch":` + fmt.Sprint(r.epoch) + `,"applied_seq":0}`,
 		Origin: r.peer().Origin,
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+// A plane that was put back from a copy has forgotten what it granted since, and
+// must not grant it to another daemon.
+func TestAnEpochIsGrantedOnce(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	old := joined(s, west)
+	backup := s.link(west)
+	old.hello()
+	s.write(func(w cloud.Writer) error { return w.PutLink(backup) })
+	s.pass(time.Second)
+	rival := old.clone()
+	rival.hello()
+	if rival.epoch == old.epoch {
+		t.Errorf("two daemons are granted the epoch %d", old.epoch)
+	}
+	_, err := s.plane.Sync(t.Context(), old.peer(), old.heartbeat())
+	refused(t, "a heartbeat of the first", err, cloud.CodeConflict)
 }
 
 func TestHelloIsNoEvidence(t *testing.T) {
