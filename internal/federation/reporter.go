@@ -241,11 +241,11 @@ func (r *Reporter) await(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-r.after(wait):
-		return nil
 	case <-r.origin.Changed():
 		// Changes come in company: those that follow at once go along.
 		return r.sleep(ctx, min(batchWindow, wait))
+	case <-r.after(wait):
+		return nil
 	}
 }
 
