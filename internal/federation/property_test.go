@@ -1,6 +1,7 @@
 package federation_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"testing"
@@ -20,8 +21,24 @@ func silent(string, ...any) {}
 // quiet, it is what the region has.
 func TestSoakThePictureIsTrue(t *testing.T) {
 	t.Parallel()
-	for _, random := range soak.Rounds(t, 3000) {
+	for _, random := range soak.Rounds(t, 2000) {
 		holds(t, inMemory{}, randomHistory(random))
+	}
+}
+
+// TestSoakThePictureIsTrueOnDatabases is the same on those that are used.
+func TestSoakThePictureIsTrueOnDatabases(t *testing.T) {
+	t.Parallel()
+	for name, keep := range map[string]func(*testing.T) media{
+		"SQLite":     func(t *testing.T) media { return inSQLite{t} },
+		"PostgreSQL": func(t *testing.T) media { return inPostgreSQL{t} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for n, random := range soak.Rounds(t, 6) {
+				t.Run(fmt.Sprint(n), func(t *testing.T) { holds(t, keep(t), randomHistory(random)) })
+			}
+		})
 	}
 }
 

@@ -69,7 +69,10 @@ func done(crash, statement func() error) error {
 func (w crashingWriter) Plane() (cloud.Plane, error) { return stated(w.c.statement, w.Writer.Plane) }
 
 func (w crashingWriter) Link(region string) (cloud.Link, error) {
-	return stated(w.c.statement, func() (cloud.Link, error) { return w.Writer.Link(region) })
+	return stated(w.c.statement, func() (cloud.Link, error) {
+		l, err := w.Writer.Link(region)
+		return w.c.s.broken.forget(w.c.s.arriving, l), err
+	})
 }
 
 func (w crashingWriter) StoredObjects(region string, keys []cloud.ObjectKey) (map[cloud.ObjectKey]cloud.StoredObject, error) {

@@ -95,9 +95,13 @@ var operations = []operation{
 	{"clock-region", 1, func(s *simulation, n, m int) { s.regionClock += jump(n, m) }},
 }
 
+// spans are what an argument stands for: mostly short, since in a long one
+// little happens.
 var spans = []time.Duration{
-	8 * time.Millisecond, 20 * time.Millisecond, 250 * time.Millisecond, time.Second, 5 * time.Second,
-	20 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 11 * time.Minute,
+	8 * time.Millisecond, 12 * time.Millisecond, 20 * time.Millisecond, 50 * time.Millisecond, 250 * time.Millisecond,
+	500 * time.Millisecond, time.Second, time.Second, 2 * time.Second, 5 * time.Second,
+	5 * time.Second, 10 * time.Second, 20 * time.Second, 20 * time.Second, 30 * time.Second,
+	time.Minute, 2 * time.Minute, 4 * time.Minute, 4 * time.Minute, 11 * time.Minute,
 }
 
 func jump(n, m int) time.Duration {

@@ -46,18 +46,22 @@ func (g guard) defeat(s *simulation, m letter) letter {
 		}
 	case guardDigest:
 		m.agree(link)
-	case guardRev:
-		if m.sync != nil && link.Snapshot == nil && m.sync.To <= link.AppliedSeq && m.sync.From < m.sync.To {
-			link.AppliedSeq = m.sync.From
-			s.mustWrite(func(w cloud.Writer) error { return w.PutLink(link) })
-		}
 	case guardGap:
 		if m.sync != nil && link.Snapshot == nil && m.sync.From > link.AppliedSeq {
 			m.sync.From = link.AppliedSeq
 		}
-	case guardCommit: // see crashingWriter.PutObjects
+	case guardRev, guardCommit: // see forget, and crashingWriter.PutObjects
 	}
 	return m
+}
+
+// forget makes the plane forget how far it is, if the message under way is not
+// newer.
+func (g guard) forget(m letter, link cloud.Link) cloud.Link {
+	if g == guardRev && m.sync != nil && link.Snapshot == nil && m.sync.From < m.sync.To && m.sync.To <= link.AppliedSeq {
+		link.AppliedSeq = m.sync.From
+	}
+	return link
 }
 
 // agree gives a message the digest that the plane has anyway.

@@ -51,9 +51,10 @@ type simulation struct {
 	regionClock   time.Duration // how wrong it is for daemons that start now
 	regionCopy    cloud.RegionStore
 
-	mishaps []mishap // of the next messages
-	cut     bool     // nothing gets through
-	late    []lateLetter
+	mishaps  []mishap // of the next messages
+	cut      bool     // nothing gets through
+	late     []lateLetter
+	arriving letter
 
 	truth truth
 }
@@ -450,6 +451,7 @@ func (s *simulation) deliver(m letter) (*http.Response, error) {
 		return nil, errNetwork
 	}
 	before := s.truth.before()
+	s.arriving = m
 	answer, status, err := s.handle(s.broken.defeat(s, m))
 	s.trace("%v %s: %v → %v %v", s.now, m.from.name, m, answer, err)
 	crashed := s.planeCrashed
