@@ -30,7 +30,7 @@ var operations = []operation{
 	// The network.
 	{"mishap", 12, func(s *simulation, n, m int) {
 		for range 1 + m%3 {
-			s.mishaps = append(s.mishaps, mishap(n%int(mishaps)))
+			s.mishaps = append(s.mishaps, mishaps[n%len(mishaps)])
 		}
 	}},
 	{"cut", 2, func(s *simulation, _, _ int) { s.cut = true }},

@@ -70,8 +70,9 @@ const (
 	delay             // it is given up, and arrives some time later
 	slow              // it takes long, and its answer is awaited
 	garble            // a proxy answers in the plane's place
-	mishaps           // how many there are
 )
+
+var mishaps = []mishap{none, lose, loseAnswer, repeat, delay, slow, garble}
 
 // lateLetter is under way still.
 type lateLetter struct {
@@ -427,7 +428,7 @@ func (d *daemon) send(m letter) (*http.Response, error) {
 		return nil, errNetwork
 	case garble:
 		d.pause(latency)
-		return respond(http.StatusBadGateway, []byte("<html>bad gateway</html>")), nil
+		return reply{http.StatusBadGateway, []byte("<html>bad gateway</html>")}.response(), nil
 	case repeat:
 		d.late = append(d.late, lateLetter{m, d.now})
 	case slow:
@@ -438,17 +439,17 @@ func (d *daemon) send(m letter) (*http.Response, error) {
 		d.deliver(m) // it is on its way, whoever dies
 		return nil, errNetwork
 	}
-	answer, err := d.deliver(m)
+	r, err := d.deliver(m)
 	if err != nil || what == loseAnswer || !d.pause(latency) {
 		return nil, errNetwork
 	}
-	return answer, nil
+	return r.response(), nil
 }
 
 // deliver gives a message to the plane.
-func (s *simulation) deliver(m letter) (*http.Response, error) {
+func (s *simulation) deliver(m letter) (reply, error) {
 	if s.planeAway {
-		return nil, errNetwork
+		return reply{}, errNetwork
 	}
 	before := s.truth.before()
 	s.arriving = m
@@ -462,19 +463,16 @@ func (s *simulation) deliver(m letter) (*http.Response, error) {
 	s.truth.delivered(m, before)
 	switch {
 	case crashed:
-		return nil, errNetwork
+		return reply{}, errNetwork
 	case err != nil:
 		w := httptest.NewRecorder()
 		rest.Errors{Log: discard, Body: federation.RefusalBody}.Write(w, httptest.NewRequest(http.MethodPost, "/", nil), err)
-		return w.Result(), nil
+		return reply{w.Code, w.Body.Bytes()}, nil
+	case answer == nil:
+		return reply{status, nil}, nil
+	default:
+		return reply{status, must(json.Marshal(answer))}, nil
 	}
-	var body []byte
-	if answer != nil {
-		if body, err = json.Marshal(answer); err != nil {
-			panic(err)
-		}
-	}
-	return respond(status, body), nil
 }
 
 func (s *simulation) handle(m letter) (answer any, status int, err error) {
@@ -496,10 +494,16 @@ func (s *simulation) handle(m letter) (answer any, status int, err error) {
 	}
 }
 
-func respond(status int, body []byte) *http.Response {
+// reply is what the plane answers.
+type reply struct {
+	status int
+	body   []byte
+}
+
+func (r reply) response() *http.Response {
 	return &http.Response{
-		StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}},
-		Body: io.NopCloser(bytes.NewReader(body)),
+		StatusCode: r.status, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(bytes.NewReader(r.body)),
 	}
 }
 
