@@ -222,6 +222,9 @@ func (r *Reporter) hello(ctx context.Context) error {
 // renew begins a stream anew; hello comes next.
 func (r *Reporter) renew(ctx context.Context) error {
 	if r.renewed {
+		// Another daemon, on a copy of our database, may have used it before us.
+		// The next one helps, but not at once: the plane may be out of its mind.
+		r.renewed = false
 		return errors.New("the plane asks for a new incarnation again, though it was just given one")
 	}
 	if err := r.origin.Renew(ctx); err != nil {
