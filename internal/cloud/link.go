@@ -72,6 +72,18 @@ type SyncReport struct {
 // MaxSources bounds how many sources of a region are remembered.
 const MaxSources = 10_000
 
+// SetBack moves all evidence, since the clock by which it was noted was set back
+// by at most so much: what it proves gets no younger by that.
+func (l *Link) SetBack(by time.Duration) {
+	if !l.SyncedAt.IsZero() {
+		l.SyncedAt = l.SyncedAt.Add(-by)
+	}
+	l.Sources = maps.Clone(l.Sources)
+	for source, heard := range l.Sources {
+		l.Sources[source] = heard.Add(-by)
+	}
+}
+
 // Accept notes a sync. Evidence never goes back: each report is a lower bound
 // on when a source was alive. Only what was noted before the plane's own clock
 // was set back is forgotten, and over MaxSources what was silent longest.

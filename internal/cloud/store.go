@@ -83,8 +83,8 @@ type Reader interface {
 	// too. Owners returns the regions in whose names ids are shown.
 	StoredObjects(region string, keys []ObjectKey) (map[ObjectKey]StoredObject, error)
 	Owners(keys []ObjectKey) (map[ObjectKey]string, error)
-	// ReasonsGone returns held objects of the region whose id nobody has any
-	// longer, or whose organization there is by now.
+	// ReasonsGone returns held objects of the region, without missing ones, whose
+	// id nobody has any longer, or whose organization there is by now.
 	ReasonsGone(region string, limit int) ([]StoredObject, error)
 	// KnownOrganizations returns those of the ids that are organizations'.
 	KnownOrganizations(ids []ID) (map[ID]bool, error)
@@ -161,7 +161,8 @@ type Writer interface {
 	// RecordOutage forgets those that ended more than a week before, and those
 	// that end later: they were noted before the clock was set back.
 	RecordOutage(o Outage) error
-	SetIssuer(url string) error // makes it the current one; idempotent
+	SetNonceKey(key Secret) error // of 32 bytes; what the former one signed counts no more
+	SetIssuer(url string) error   // makes it the current one; idempotent
 	CreateSigningKey(k SigningKey) error
 	RetireSigningKey(id string, at, expires time.Time) error
 	DeleteExpiredSigningKeys(now time.Time) error

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"crypto/rand"
 	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
@@ -10,6 +11,9 @@ import (
 // AliveInterval is how often a running plane notes that it runs; the outage
 // that a start records is known to within it.
 const AliveInterval = 5 * time.Second
+
+// longestOutage is more than any plane is down for.
+const longestOutage = 365 * 24 * time.Hour
 
 // Start notes that the plane runs again, under the issuer's URL, and for how
 // long it did not: a region cannot have reported in that time, and nothing is
@@ -27,12 +31,7 @@ func (c *Control) Start(ctx context.Context, issuer string) error {
 		}
 		now := c.now()
 		if !plane.AliveAt.IsZero() && !c.othersRun(plane.AliveAt, now) {
-			// A clock that was set back must not make an outage that ends before it began.
-			outage := cloud.Outage{From: plane.AliveAt, To: now}
-			if now.Before(plane.AliveAt) {
-				outage.From = now
-			}
-			if err := tx.RecordOutage(outage); err != nil {
+			if err := noteOutage(tx, plane.AliveAt, now); err != nil {
 				return err
 			}
 		}
@@ -41,6 +40,15 @@ func (c *Control) Start(ctx context.Context, issuer string) error {
 		}
 		return tx.MarkAlive(now)
 	})
+}
+
+// noteOutage notes for how long the plane did not run. That is not known if the
+// clock was set back meanwhile.
+func noteOutage(tx cloud.Writer, alive, now time.Time) error {
+	if now.Before(alive) {
+		return setBack(tx, now, alive.Sub(now)+longestOutage)
+	}
+	return tx.RecordOutage(cloud.Outage{From: alive, To: now})
 }
 
 // othersRun reports whether the plane ran on while this process did not, in
@@ -66,9 +74,41 @@ func (c *Control) MarkAlive(ctx context.Context) error {
 		if err := tx.TouchHealth(); err != nil { // first, as in Start
 			return err
 		}
-		if err := tx.RecordOutage(cloud.Outage{From: now, To: now}); err != nil {
+		// Up to an interval passed before the clock was set back, and after that.
+		if err := setBack(tx, now, plane.AliveAt.Sub(now)+2*AliveInterval); err != nil {
 			return err
 		}
 		return tx.MarkAlive(now)
 	})
+}
+
+// setBack notes that the clock was set back, by no more than that. What the
+// former clock noted of the regions moves back with it, or it would look
+// younger than it is; so would messages that are under way, whose nonces it
+// issued: they count no more. By that move alone nothing becomes offline: it
+// counts as an outage.
+func setBack(tx cloud.Writer, now time.Time, by time.Duration) error {
+	if err := tx.SetNonceKey(newNonceKey()); err != nil {
+		return err
+	}
+	if err := tx.RecordOutage(cloud.Outage{From: now.Add(-by), To: now}); err != nil {
+		return err
+	}
+	links, err := tx.Links()
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		l.SetBack(by)
+		if err := tx.PutLink(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newNonceKey() cloud.Secret {
+	var key [32]byte
+	_, _ = rand.Read(key[:]) // never fails
+	return cloud.NewSecret(string(key[:]))
 }

@@ -100,6 +100,7 @@ func (p *Plane) Hello(ctx context.Context, peer Peer, req wire.HelloRequest) (wi
 			return err
 		}
 		now, before := p.now(), link
+		link.Epoch = nextEpoch(link.Epoch, now)
 		next, err := p.greet(w, &link, cloud.ID(req.Incarnation), req.Seq, digest)
 		if err != nil {
 			return err
@@ -127,14 +128,21 @@ func (p *Plane) Hello(ctx context.Context, peer Peer, req wire.HelloRequest) (wi
 	return welcome, nil
 }
 
-// greet moves the link to the next epoch and decides how to go on.
+// nextEpoch is over the last one, and another than any granted before: a plane
+// whose database was put back from a copy does not know the last ones, and must
+// not give two daemons the same. Hence the clock, of which no more is asked than
+// not to show the same microsecond twice.
+func nextEpoch(last uint64, now time.Time) uint64 {
+	return max(last+1, uint64(max(0, now.UnixMicro()))) // not negative
+}
+
+// greet decides how to go on with a region that said hello.
 //
 // The incarnation is taken over at once, not only with its snapshot: syncs do
 // not name theirs, and must not be applied to another one's copy. An old
 // incarnation that comes back is thereby one like any other, and sends a
 // snapshot.
 func (p *Plane) greet(r cloud.Reader, link *cloud.Link, incarnation cloud.ID, seq uint64, digest cloud.Digest) (wire.WelcomeNext, error) {
-	link.Epoch++
 	link.HeardSeq = seq
 	first, other := link.Incarnation == "", link.Incarnation != incarnation
 	if other {

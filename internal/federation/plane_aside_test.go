@@ -157,3 +157,27 @@ func TestNothingIsReleasedDuringASnapshot(t *testing.T) {
 		t.Errorf("after the snapshot it is held for the reason %q", got)
 	}
 }
+
+// An object that is held and missing is not the region's word: it stays missing
+// when the reason to hold it is gone.
+func TestNothingIsReleasedWhileItIsMissing(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	r := fleet(s, 50)
+	r.run(50, stray, cloud.InstanceRunning)
+	r.sync()
+	began := s.clock()
+	r.lose(30, 51)
+	r.snapshot()
+	s.write(func(w cloud.Writer) error {
+		return w.CreateOrganization(cloud.Organization{ID: stray, Name: "stray"})
+	})
+	r.send(r.heartbeat())
+	s.wantMissing(r, began, span(30, 51, 0))
+	r.run(50, stray, cloud.InstanceRunning)
+	r.sync()
+	s.wantMissing(r, began, span(30, 50, 0))
+	if got := s.held(r, 50); got != "" {
+		t.Errorf("once it is back it is held for the reason %q", got)
+	}
+}

@@ -241,7 +241,7 @@ func TestThePlaneAsksAgainAndThenBelievesIt(t *testing.T) {
 	}
 	s.wantMissing(r, began, span(30, 50, 0))
 	id := r.begin()
-	if got := r.beat(); got != wire.SyncAnswerOutcomeApplied {
+	if got := r.send(r.heartbeat()).Outcome; got != wire.SyncAnswerOutcomeApplied {
 		t.Errorf("in the snapshot it is answered with %s", got)
 	}
 	for number := range 10 {

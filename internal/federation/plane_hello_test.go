@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
@@ -37,7 +38,7 @@ func TestAnEmptyRegionResumesAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
 	r := newSite(s, west)
-	if next := r.hello(); next != wire.WelcomeNextResume || r.epoch != 1 || r.applied != 0 {
+	if next := r.hello(); next != wire.WelcomeNextResume || r.epoch == 0 || r.applied != 0 {
 		t.Errorf("hello is answered with %s, epoch %d, applied %d", next, r.epoch, r.applied)
 	}
 	s.same(r)
@@ -102,7 +103,7 @@ func TestHelloSaysWhereToGoOn(t *testing.T) {
 			if next != tt.next {
 				t.Errorf("hello is answered with %s, want %s", next, tt.next)
 			}
-			if after := s.link(west); after.Epoch != before.Epoch+1 || r.epoch != after.Epoch {
+			if after := s.link(west); after.Epoch <= before.Epoch || r.epoch != after.Epoch {
 				t.Errorf("from epoch %d hello leads to %d and tells %d", before.Epoch, after.Epoch, r.epoch)
 			}
 			// Whatever it is, following the answer leads to an equal copy.
@@ -261,11 +262,12 @@ func TestHelloIsAudited(t *testing.T) {
 	s := newStand(t)
 	r := newSite(s, west)
 	r.hello()
+	first, one := r.incarnation, r.epoch
 	r.hello()
-	first := r.incarnation
+	two := r.epoch
 	r.incarnation = s.newID()
 	r.hello()
-	state := func(incarnation cloud.ID, epoch int) string {
+	state := func(incarnation cloud.ID, epoch uint64) string {
 		return fmt.Sprintf(`{"incarnation":"%s","epoch":%d,"applied_seq":0}`, incarnation, epoch)
 	}
 	entry := func(action, before, after string) cloud.AuditEntry {
@@ -275,9 +277,9 @@ func TestHelloIsAudited(t *testing.T) {
 		}
 	}
 	want := []cloud.AuditEntry{
-		entry("region.incarnation", state("", 0), state(first, 1)),
-		entry("region.epoch", state(first, 1), state(first, 2)),
-		entry("region.incarnation", state(first, 2), state(r.incarnation, 3)),
+		entry("region.incarnation", state("", 0), state(first, one)),
+		entry("region.epoch", state(first, one), state(first, two)),
+		entry("region.incarnation", state(first, two), state(r.incarnation, r.epoch)),
 	}
 	got := s.audited()
 	for i := range got {
@@ -286,6 +288,25 @@ func TestHelloIsAudited(t *testing.T) {
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+// A plane that was put back from a copy has forgotten what it granted since, and
+// must not grant it to another daemon.
+func TestAnEpochIsGrantedOnce(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	old := joined(s, west)
+	backup := s.link(west)
+	old.hello()
+	s.write(func(w cloud.Writer) error { return w.PutLink(backup) })
+	s.pass(time.Second)
+	rival := old.clone()
+	rival.hello()
+	if rival.epoch == old.epoch {
+		t.Errorf("two daemons are granted the epoch %d", old.epoch)
+	}
+	_, err := s.plane.Sync(t.Context(), old.peer(), old.heartbeat())
+	refused(t, "a heartbeat of the first", err, cloud.CodeConflict)
 }
 
 func TestHelloIsNoEvidence(t *testing.T) {

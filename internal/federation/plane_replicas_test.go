@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/url"
 	"slices"
 	"sync"
@@ -41,19 +40,6 @@ func replicas(t *testing.T, connections int) (database string, stores []cloud.St
 		stores = append(stores, s)
 	}
 	return database, stores
-}
-
-// TestTheCopyConvergesOverReplicas is TestTheCopyConverges where each message,
-// late and repeated ones too, reaches either of two processes.
-func TestTheCopyConvergesOverReplicas(t *testing.T) {
-	t.Parallel()
-	for _, seed := range []uint64{1, rand.Uint64()} {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			t.Parallel()
-			_, stores := replicas(t, 4)
-			newChaos(newStandOn(t, stores...), seed).run(150)
-		})
-	}
 }
 
 // gated is a store whose transactions stop before they write the link.

@@ -68,9 +68,8 @@ func TestDuringASnapshotOnlyHeartbeatsAreOfUse(t *testing.T) {
 		t.Errorf("the copy changed (-before +after):\n%s", diff)
 	}
 	beat := r.heartbeat()
-	wrong := wireDigest(cloud.Digest{})
 	for _, seq := range []uint64{0, r.applied, r.seq, 1000} {
-		beat.From, beat.To, beat.Digest, beat.Nonce = seq, seq, &wrong, r.nonce
+		beat.From, beat.To, beat.Nonce = seq, seq, r.nonce
 		if answer := r.send(beat); answer.Outcome != wire.SyncAnswerOutcomeApplied {
 			t.Errorf("a heartbeat at %d is answered with %s, which would begin the snapshot again", seq, answer.Outcome)
 		}
@@ -372,4 +371,28 @@ func TestAnObjectOfAnUnheardSourceIsOffline(t *testing.T) {
 	if got := s.health(acme, instanceKey(0).ID); got != cloud.InstanceHealthy {
 		t.Errorf("after that it is %s, want healthy", got)
 	}
+}
+
+// A begin that comes again when its snapshot is over leaves the region in the
+// belief that all is well. Once it has the copies compared, it learns better.
+func TestABeginThatComesAgainIsFoundOut(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	r := joined(s, west)
+	again := r.beginMessage()
+	r.snapshot()
+	if _, err := s.plane.BeginSnapshot(t.Context(), r.peer(), again); err != nil {
+		t.Fatal(err)
+	}
+	if answer := r.send(r.heartbeat()); answer.Outcome != wire.SyncAnswerOutcomeApplied {
+		t.Errorf("a heartbeat is answered with %s", answer.Outcome)
+	}
+	m := r.heartbeat()
+	digest := wireDigest(r.digest())
+	m.Digest = &digest
+	if answer := r.send(m); answer.Outcome != wire.SyncAnswerOutcomeResync {
+		t.Errorf("a comparison is answered with %s", answer.Outcome)
+	}
+	r.snapshot()
+	s.same(r)
 }

@@ -133,9 +133,11 @@ func checkSources(rep report, link cloud.Link) error {
 // judge decides what becomes of a sync, short of its digest.
 func judge(link cloud.Link, rep report) wire.SyncAnswerOutcome {
 	switch {
-	case link.Snapshot != nil && rep.heartbeat():
+	case link.Snapshot != nil && rep.heartbeat() && rep.digest == nil:
 		// The region knows what it owes: hello, the refusal of its changes or
-		// of its commit said so. It must not begin again on every heartbeat.
+		// of its commit said so. It must not begin again on every heartbeat. One
+		// that has the copies compared does not know: what it sent to begin a
+		// snapshot that is long over has come a second time.
 		return wire.SyncAnswerOutcomeApplied
 	case link.Snapshot != nil:
 		return wire.SyncAnswerOutcomeResync

@@ -248,6 +248,9 @@ func (r *Reporter) hello(ctx context.Context) error {
 // renew begins a stream anew; hello comes next.
 func (r *Reporter) renew(ctx context.Context) error {
 	if r.renewed {
+		// Another daemon, on a copy of our database, may have used it before us.
+		// The next one helps, but not at once: the plane may be out of its mind.
+		r.renewed = false
 		return errors.New("the plane asks for a new incarnation again, though it was just given one")
 	}
 	if err := r.origin.Renew(ctx); err != nil {
@@ -267,11 +270,11 @@ func (r *Reporter) await(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-r.after(wait):
-		return nil
 	case <-r.origin.Changed():
 		// Changes come in company: those that follow at once go along.
 		return r.sleep(ctx, min(batchWindow, wait))
+	case <-r.after(wait):
+		return nil
 	}
 }
 

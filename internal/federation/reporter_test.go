@@ -904,3 +904,21 @@ func TestUnknownAnswersAreNoProgress(t *testing.T) {
 		}
 	})
 }
+
+// A new incarnation may have been used by another daemon, on a copy of the
+// region's database, before the plane hears of it from this one.
+func TestRenewsAgainIfTheNewIncarnationIsTaken(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, w *world) {
+		w.fleet(0, 3, cloud.InstanceRunning)
+		taken := map[string]bool{}
+		w.plane.mend = func(welcome *wire.Welcome) {
+			if taken[w.plane.state.incarnation] = true; len(taken) < 3 {
+				welcome.Next = wire.WelcomeNextRenew
+			}
+		}
+		w.start()
+		w.pass(time.Minute)
+		w.converged()
+	})
+}

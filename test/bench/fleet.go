@@ -16,7 +16,7 @@ import (
 // A fleet is organizations of 1,000 instances, and one of ten.
 const (
 	organizationSize  = 1000
-	region            = "west-1"
+	region1           = "west-1"
 	source            = "engine"
 	smallOrganization = "ten"
 	largeOrganization = "org-0"
@@ -51,7 +51,7 @@ func loadFleet(ctx context.Context, file string, instances int) (err error) {
 		if few, err = createOrganization(tx, smallOrganization, now); err != nil {
 			return err
 		}
-		if err := tx.CreateRegion(cloud.Region{Name: region, URL: "http://127.0.0.1:8081", CreatedAt: now}); err != nil {
+		if err := tx.CreateRegion(cloud.Region{Name: region1, URL: "http://127.0.0.1:8081", CreatedAt: now}); err != nil {
 			return err
 		}
 		return tx.PutLink(reportedJustNow(now, instances))
@@ -91,30 +91,101 @@ func createOrganization(tx cloud.Writer, name string, now time.Time) (cloud.ID, 
 	return o.ID, tx.AddMember(cloud.Member{OrganizationID: o.ID, User: u, Role: cloud.RoleViewer, JoinedAt: now})
 }
 
+// tenantRegion is a region with a credential, and what it has reported already.
+type tenantRegion struct {
+	name        string
+	credential  cloud.Secret
+	incarnation cloud.ID
+	instances   int
+	digest      cloud.Digest
+}
+
+// loadTenants fills a new database with organizations for so many instances,
+// and regions, whose instances take turns in belonging to them.
+func loadTenants(ctx context.Context, file string, instances int, regions []tenantRegion) (ids []cloud.ID, err error) {
+	store, err := sqlite.OpenPlane(ctx, file)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	now := time.Now()
+	ids = make([]cloud.ID, max(1, instances/organizationSize))
+	return ids, store.Write(ctx, func(tx cloud.Writer) error {
+		for i := range ids {
+			if ids[i], err = createOrganization(tx, fmt.Sprintf("org-%d", i), now); err != nil {
+				return err
+			}
+		}
+		for i := range regions {
+			if err := regions[i].load(tx, ids, i, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// load is what the plane knows of the n-th region.
+func (r *tenantRegion) load(tx cloud.Writer, owners []cloud.ID, n int, now time.Time) error {
+	if err := tx.CreateRegion(cloud.Region{Name: r.name, URL: "http://127.0.0.1:8081", CreatedAt: now}); err != nil {
+		return err
+	}
+	if err := tx.CreateRegionCredential(cloud.RegionCredential{ID: newID(), Region: r.name, Hash: r.credential.Hash(), CreatedAt: now}); err != nil {
+		return err
+	}
+	if r.instances == 0 {
+		return nil
+	}
+	r.digest = cloud.Digest{}
+	objects := make([]cloud.StoredObject, r.instances)
+	for i := range objects {
+		o, err := instanceObject(i, owners[(n*r.instances+i)%len(owners)], now)
+		if err != nil {
+			return err
+		}
+		o.Region = r.name
+		r.digest.Add(o.Object)
+		objects[i] = o
+	}
+	if err := tx.PutObjects(r.incarnation, "", objects); err != nil {
+		return err
+	}
+	return tx.PutLink(cloud.Link{
+		Region: r.name, Incarnation: r.incarnation, AppliedSeq: uint64(r.instances), Digest: r.digest, // not negative
+		SyncedAt: now, Sources: map[string]time.Time{source: now},
+	})
+}
+
 // reportedJustNow is the link of a region that is heard of.
 func reportedJustNow(now time.Time, instances int) cloud.Link {
 	return cloud.Link{
-		Region: region, Incarnation: newID(), Epoch: 1, AppliedSeq: uint64(instances), // not negative
+		Region: region1, Incarnation: newID(), Epoch: 1, AppliedSeq: uint64(instances), // not negative
 		SyncedAt: now, Sources: map[string]time.Time{source: now},
 	}
 }
 
-// instanceObject is the n-th instance, of the size that instances usually are.
-func instanceObject(n int, organization cloud.ID, now time.Time) (cloud.StoredObject, error) {
+// instanceReport is that of the n-th instance, of the size that instances
+// usually are.
+func instanceReport(n int, organization cloud.ID) cloud.InstanceReport {
 	project := cloud.ID(uuid.NewSHA1(uuid.NameSpaceOID, fmt.Append(nil, organization, n%3)).String())
-	report := cloud.InstanceReport{
+	return cloud.InstanceReport{
 		OrganizationID: organization, ProjectID: project,
 		Name: fmt.Sprintf("trainer-%d", n), Type: "gpu.h100.8x", State: cloud.InstanceRunning,
 		IP: fmt.Sprintf("10.%d.%d.%d", n>>16&255, n>>8&255, n&255), Image: "image://ubuntu22.04",
 		Tags: map[string]string{"team": "foundation", "purpose": "training"}, Source: source,
 	}
+}
+
+// instanceObject is the n-th instance as the plane keeps it.
+func instanceObject(n int, organization cloud.ID, now time.Time) (cloud.StoredObject, error) {
+	report := instanceReport(n, organization)
 	body, err := json.Marshal(report)
 	return cloud.StoredObject{
 		Object: cloud.Object{
 			ObjectKey: cloud.ObjectKey{Kind: cloud.KindInstance, ID: newID()},
 			Rev:       uint64(n + 1), Body: body, // not negative
 		},
-		Region: region, OrganizationID: organization, ProjectID: project,
+		Region: region1, OrganizationID: organization, ProjectID: report.ProjectID,
 		State: string(report.State), StateSince: now, UpdatedAt: now,
 	}, err
 }

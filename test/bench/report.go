@@ -12,17 +12,19 @@ import (
 
 // report is what a run found.
 type report struct {
-	At         time.Time   `json:"at"`
-	Go         string      `json:"go"`
-	Platform   string      `json:"platform"`
-	CPUs       int         `json:"cpus"`
-	Rounds     int         `json:"rounds"`
-	Fleet      int         `json:"fleet"`
-	LargeFleet int         `json:"large_fleet"`
-	Short      bool        `json:"short,omitempty"`
-	Rows       []*row      `json:"rows"`
-	Planes     []footprint `json:"planes"`
-	Binary     binarySizes `json:"binary_bytes"`
+	At         time.Time    `json:"at"`
+	Go         string       `json:"go"`
+	Platform   string       `json:"platform"`
+	CPUs       int          `json:"cpus"`
+	Rounds     int          `json:"rounds"`
+	Fleet      int          `json:"fleet"`
+	LargeFleet int          `json:"large_fleet"`
+	Short      bool         `json:"short,omitempty"`
+	Rows       []*row       `json:"rows"`
+	Planes     []footprint  `json:"planes"`
+	Link       *linkFigures `json:"link,omitempty"`
+	Rest       *restFigures `json:"rest,omitempty"`
+	Binary     binarySizes  `json:"binary_bytes"`
 }
 
 // side is one of the two that a row compares.
@@ -56,6 +58,13 @@ func spreadOf(numbers []float64) spread {
 	return spread{quantile(sorted, 1, 4), quantile(sorted, 1, 2), quantile(sorted, 3, 4)}
 }
 
+// percentile is the smallest of some numbers that is not below so many in a
+// hundred of them.
+func percentile(numbers []float64, percent int) float64 {
+	sorted := slices.Sorted(slices.Values(numbers))
+	return sorted[min(len(sorted)*percent/100, len(sorted)-1)]
+}
+
 // quantile interpolates between neighbours; 0 for no numbers.
 func quantile(sorted []float64, numerator, denominator int) float64 {
 	if len(sorted) == 0 {
@@ -87,6 +96,29 @@ func (r *report) writeJSON(w io.Writer) error {
 
 func (r *report) writeTable(w io.Writer) error {
 	fmt.Fprintf(w, "%s, %s, %s, %d CPUs, medians of %d rounds\n\n", r.At.Format(time.RFC3339), r.Go, r.Platform, r.CPUs, r.Rounds)
+	if len(r.Rows) > 0 {
+		if err := r.writeRows(w); err != nil {
+			return err
+		}
+	}
+	for _, p := range r.Planes {
+		fmt.Fprintf(w, "With %d instances: ready after %.0f ms, %d MiB resident then, %d MiB after the load.\n",
+			p.Instances, p.StartMillis.Median, p.FreshBytes>>20, p.LoadedBytes>>20)
+	}
+	if r.Link != nil {
+		r.Link.write(w)
+	}
+	if r.Rest != nil {
+		r.Rest.write(w)
+	}
+	_, err := fmt.Fprintf(w, "Binary: %.1f MiB, %.1f MiB stripped.\n", mebibytes(r.Binary.Plain), mebibytes(r.Binary.Stripped))
+	if err == nil && r.Short {
+		_, err = fmt.Fprintln(w, "This was a short run, which is held to no limit.")
+	}
+	return err
+}
+
+func (r *report) writeRows(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "ratio\tquartiles\tat least\t\tours/s\tbase/s\tours µs CPU\tbase µs CPU\t\trow")
 	for _, row := range r.Rows {
@@ -97,15 +129,7 @@ func (r *report) writeTable(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\nGrowth compares a plane with %d instances (ours) with one with %d (base); the rest is against a bare handler.\n", r.LargeFleet, r.Fleet)
-	for _, p := range r.Planes {
-		fmt.Fprintf(w, "With %d instances: ready after %.0f ms, %d MiB resident then, %d MiB after the load.\n",
-			p.Instances, p.StartMillis.Median, p.FreshBytes>>20, p.LoadedBytes>>20)
-	}
-	_, err := fmt.Fprintf(w, "Binary: %.1f MiB, %.1f MiB stripped.\n", mebibytes(r.Binary.Plain), mebibytes(r.Binary.Stripped))
-	if err == nil && r.Short {
-		_, err = fmt.Fprintln(w, "This was a short run, which is held to no limit.")
-	}
+	_, err := fmt.Fprintf(w, "\nGrowth compares a plane with %d instances (ours) with one with %d (base); the rest is against a bare handler.\n", r.LargeFleet, r.Fleet)
 	return err
 }
 

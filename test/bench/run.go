@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"slices"
 )
@@ -16,6 +17,13 @@ func run(ctx context.Context, s settings, dir string) (*report, error) {
 		return nil, err
 	}
 	r.Binary = sizes
+
+	if err := r.runLink(ctx, s, binary, dir); err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 {
+		return r, nil
+	}
 
 	planes := map[fleetSize]*plane{}
 	defer func() {
@@ -56,4 +64,19 @@ func run(ctx context.Context, s settings, dir string) (*report, error) {
 		}
 	}
 	return r, nil
+}
+
+// runLink measures the link to the regions, each plane by itself.
+func (r *report) runLink(ctx context.Context, s settings, binary, dir string) (err error) {
+	if s.run.MatchString(linkRow) {
+		if r.Link, err = measureLink(ctx, s, binary, filepath.Join(dir, "link")); err != nil {
+			return fmt.Errorf("%s: %w", linkRow, err)
+		}
+	}
+	if s.run.MatchString(restRow) {
+		if r.Rest, err = measureRest(ctx, s, binary, filepath.Join(dir, "rest")); err != nil {
+			return fmt.Errorf("%s: %w", restRow, err)
+		}
+	}
+	return nil
 }

@@ -38,6 +38,12 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"narrow":      positive(cmdNarrow),
 	"mode":        positive(cmdMode),
 	"ports":       positive(cmdPorts),
+	"proxy":       positive(cmdProxy),
+	"cut":         positive(cmdCut),
+	"slow":        positive(cmdSlow),
+	"mend":        positive(cmdMend),
+	"shows":       positive(cmdShows),
+	"believed":    positive(cmdBelieved),
 }
 
 // positive makes a command of a function for which ! has no meaning.

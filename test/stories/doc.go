@@ -22,6 +22,12 @@
 //	narrow FILE                            no line is wider than a terminal of 80 columns
 //	mode FILE PERMISSIONS                  a file's permissions, in octal
 //	ports NAME…                            set variables to ports that nobody uses
+//	proxy NAME ADDRESS                     a line to a server; sets a variable to its address
+//	cut NAME                               end what a line carries, and refuse more
+//	slow NAME SPAN                         a line takes so long, and is not cut
+//	mend NAME                              it does its work again
+//	shows API REGION DATABASE              wait until the plane shows the region's own list
+//	believed API REGION fresh|stale|offline  wait until the region is believed so far
 //
 // A server's output goes to NAME.out and NAME.err. No story may leave a secret
 // in what any process wrote to standard error.

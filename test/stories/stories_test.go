@@ -96,13 +96,14 @@ type story struct {
 	dir     string
 	env     []string
 	servers map[string]*process
+	proxies map[string]*proxy
 	said    *stderrs
 }
 
 type storyKey struct{}
 
 func setUp(env *testscript.Env) error {
-	s := &story{dir: env.WorkDir, servers: map[string]*process{}, said: &stderrs{dir: env.WorkDir}}
+	s := &story{dir: env.WorkDir, servers: map[string]*process{}, proxies: map[string]*proxy{}, said: &stderrs{dir: env.WorkDir}}
 	for _, v := range env.Vars {
 		if !strings.HasPrefix(v, "PENSTOCK_") {
 			s.env = append(s.env, v)
@@ -118,6 +119,9 @@ func setUp(env *testscript.Env) error {
 		for _, p := range s.servers {
 			p.kill()
 			env.T().Log(p.name + " logged:\n" + string(p.log()))
+		}
+		for _, p := range s.proxies {
+			p.end()
 		}
 		if err := s.said.leak(); err != nil {
 			env.T().Fatal(err)

@@ -295,7 +295,8 @@ func (q *Queries) HoldUnseenObjects(ctx context.Context, arg HoldUnseenObjectsPa
 
 const listAdoptedObjects = `-- name: ListAdoptedObjects :many
 SELECT o.region, o.kind, o.id, o.incarnation, o.snapshot_id, o.organization_id, o.project_id, o.rev, o.body, o.state, o.state_since, o.updated_at, o.held, o.missing_since FROM objects o
-WHERE o.region = $1 AND o.held = $2 AND EXISTS (SELECT 1 FROM organizations WHERE id = o.organization_id)
+WHERE o.region = $1 AND o.held = $2 AND o.missing_since = 0
+    AND EXISTS (SELECT 1 FROM organizations WHERE id = o.organization_id)
 ORDER BY o.kind, o.id
 LIMIT CAST($3 AS BIGINT)
 `
@@ -343,7 +344,7 @@ func (q *Queries) ListAdoptedObjects(ctx context.Context, arg ListAdoptedObjects
 
 const listFreedObjects = `-- name: ListFreedObjects :many
 SELECT region, kind, id, incarnation, snapshot_id, organization_id, project_id, rev, body, state, state_since, updated_at, held, missing_since FROM objects o
-WHERE o.region = $1 AND o.held = $2 AND NOT EXISTS (
+WHERE o.region = $1 AND o.held = $2 AND o.missing_since = 0 AND NOT EXISTS (
     SELECT 1 FROM objects shown WHERE shown.kind = o.kind AND shown.id = o.id AND shown.held = ''
 )
 ORDER BY o.kind, o.id

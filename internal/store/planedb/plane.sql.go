@@ -141,6 +141,15 @@ func (q *Queries) SetIssuer(ctx context.Context, url string) error {
 	return err
 }
 
+const setNonceKey = `-- name: SetNonceKey :exec
+UPDATE plane SET nonce_key = $1
+`
+
+func (q *Queries) SetNonceKey(ctx context.Context, nonceKey string) error {
+	_, err := q.db.Exec(ctx, setNonceKey, nonceKey)
+	return err
+}
+
 const touchHealth = `-- name: TouchHealth :exec
 UPDATE plane SET health_revision = health_revision + 1
 `

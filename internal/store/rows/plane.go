@@ -60,5 +60,10 @@ func (w Writer) RecordOutage(o cloud.Outage) error {
 	})
 }
 
+// SetNonceKey implements cloud.Writer.
+func (w Writer) SetNonceKey(key cloud.Secret) error {
+	return w.q.SetNonceKey(w.ctx, hex.EncodeToString([]byte(key.Reveal())))
+}
+
 // SetIssuer implements cloud.Writer.
 func (w Writer) SetIssuer(url string) error { return w.q.SetIssuer(w.ctx, url) }

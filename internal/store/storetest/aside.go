@@ -118,6 +118,11 @@ func testAsideReasonsGone(t *testing.T, open func() cloud.Store) {
 	})
 	equal(t, "those whose reason is gone", gone(10), []cloud.ID{taken.ID, foreign.ID, stray.ID})
 	equal(t, "the first two", gone(2), []cloud.ID{taken.ID, foreign.ID})
+	write(t, s, func(w cloud.Writer) error {
+		_, err := w.HoldUnseen("west-1", id(611), now)
+		return err
+	})
+	equal(t, "the number of those that are missing", len(gone(10)), 0)
 }
 
 func testMissing(t *testing.T, open func() cloud.Store) {

@@ -24,6 +24,10 @@ func testPlane(t *testing.T, open func() cloud.Store) {
 	})
 	again := read(t, open(), cloud.Reader.Plane)
 	equal(t, "the nonce key, opened again", again.NonceKey, made.NonceKey)
+
+	key := cloud.NewSecret("\x00 another one of 32 bytes \xff\xfe\n..."[:32])
+	write(t, s, func(w cloud.Writer) error { return w.SetNonceKey(key) })
+	equal(t, "the new nonce key", read(t, s, cloud.Reader.Plane).NonceKey, key)
 }
 
 func testOutages(t *testing.T, open func() cloud.Store) {

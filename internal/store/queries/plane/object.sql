@@ -86,7 +86,7 @@ LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: ListFreedObjects :many
 SELECT * FROM objects o
-WHERE o.region = @region AND o.held = @held AND NOT EXISTS (
+WHERE o.region = @region AND o.held = @held AND o.missing_since = 0 AND NOT EXISTS (
     SELECT 1 FROM objects shown WHERE shown.kind = o.kind AND shown.id = o.id AND shown.held = ''
 )
 ORDER BY o.kind, o.id
@@ -94,7 +94,8 @@ LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: ListAdoptedObjects :many
 SELECT o.* FROM objects o
-WHERE o.region = @region AND o.held = @held AND EXISTS (SELECT 1 FROM organizations WHERE id = o.organization_id)
+WHERE o.region = @region AND o.held = @held AND o.missing_since = 0
+    AND EXISTS (SELECT 1 FROM organizations WHERE id = o.organization_id)
 ORDER BY o.kind, o.id
 LIMIT CAST(@max_rows AS BIGINT);
 

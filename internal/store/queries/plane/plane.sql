@@ -8,6 +8,9 @@ SELECT p.*, g.revision AS grant_revision FROM plane p CROSS JOIN grant_stream g;
 -- name: TouchHealth :exec
 UPDATE plane SET health_revision = health_revision + 1;
 
+-- name: SetNonceKey :exec
+UPDATE plane SET nonce_key = @nonce_key;
+
 -- name: MarkAlive :exec
 UPDATE plane SET alive_at = @alive_at;
 
