@@ -35,7 +35,7 @@ func TestSoakThePictureIsTrueOnDatabases(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for n, random := range soak.Rounds(t, 6) {
+			for n, random := range soak.Rounds(t, 4) {
 				t.Run(fmt.Sprint(n), func(t *testing.T) { holds(t, keep(t), randomHistory(random)) })
 			}
 		})
