@@ -17,7 +17,7 @@ type PlaneConfig struct {
 	Log    *slog.Logger
 	Now    func() time.Time
 	NewID  func() cloud.ID
-	Rand   func() float64 // in [0,1), for jitter; need not be secret
+	Rand   func() float64 // in [0,1), for jitter and epochs; need not be secret
 }
 
 // Plane is the plane's end of the link: it keeps the copies of what the
@@ -100,7 +100,7 @@ func (p *Plane) Hello(ctx context.Context, peer Peer, req wire.HelloRequest) (wi
 			return err
 		}
 		now, before := p.now(), link
-		link.Epoch = nextEpoch(link.Epoch, now)
+		link.Epoch = p.nextEpoch(link.Epoch)
 		next, err := p.greet(w, &link, cloud.ID(req.Incarnation), req.Seq, digest)
 		if err != nil {
 			return err
@@ -128,13 +128,13 @@ func (p *Plane) Hello(ctx context.Context, peer Peer, req wire.HelloRequest) (wi
 	return welcome, nil
 }
 
-// nextEpoch is over the last one, and another than any granted before: a plane
-// whose database was put back from a copy does not know the last ones, and must
-// not give two daemons the same. Hence the clock, of which no more is asked than
-// not to show the same microsecond twice.
-func nextEpoch(last uint64, now time.Time) uint64 {
-	return max(last+1, uint64(max(0, now.UnixMicro()))) // not negative
-}
+// epochSteps bounds the step from one epoch to the next.
+const epochSteps = 1 << 20
+
+// nextEpoch is over the last one by a random step: a plane whose database was
+// put back from a copy has forgotten what it granted since, and must not grant
+// that to another daemon.
+func (p *Plane) nextEpoch(last uint64) uint64 { return last + 1 + uint64(p.rand()*epochSteps) }
 
 // greet decides how to go on with a region that said hello.
 //

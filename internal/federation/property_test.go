@@ -6,6 +6,8 @@ import (
 	"os"
 	"testing"
 
+	gocmp "github.com/google/go-cmp/cmp"
+
 	"github.com/penstock-cloud/penstock/test/soak"
 )
 
@@ -36,7 +38,7 @@ func TestSoakThePictureIsTrueOnDatabases(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for n, random := range soak.Rounds(t, 6) {
+			for n, random := range soak.Rounds(t, 4) {
 				t.Run(fmt.Sprint(n), func(t *testing.T) { holds(t, keep(t), randomHistory(random)) })
 			}
 		})
@@ -87,6 +89,25 @@ func TestEveryGuardIsNeeded(t *testing.T) {
 			}
 			t.Errorf("none of %d histories fails without it", enough)
 		})
+	}
+}
+
+// What happened once happens again, at the same moments: that is what cutting
+// down and playing again rely on.
+func TestHistoriesEndAlike(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(100) {
+		h := randomHistory(rand.New(rand.NewPCG(seed, 2)))
+		var played [2][]string
+		for i := range played {
+			trace := func(format string, args ...any) { played[i] = append(played[i], fmt.Sprint(format, args[:2])) }
+			if err := newSimulation(inMemory{}, "", trace).play(h); err != nil {
+				t.Errorf("%v\n%v", err, h)
+			}
+		}
+		if diff := gocmp.Diff(played[0], played[1]); diff != "" {
+			t.Fatalf("%v, first and then:\n%s", h, diff)
+		}
 	}
 }
 

@@ -245,19 +245,18 @@ func (r *Reporter) hello(ctx context.Context) error {
 	return nil
 }
 
-// renew begins a stream anew; hello comes next.
+// renew begins a stream anew; hello comes next. If it just did, another daemon,
+// on a copy of our database, may have used the new incarnation before us, or the
+// plane is out of its mind: it is asked again after a pause.
 func (r *Reporter) renew(ctx context.Context) error {
-	if r.renewed {
-		// Another daemon, on a copy of our database, may have used it before us.
-		// The next one helps, but not at once: the plane may be out of its mind.
-		r.renewed = false
-		return errors.New("the plane asks for a new incarnation again, though it was just given one")
-	}
 	if err := r.origin.Renew(ctx); err != nil {
 		return err
 	}
-	r.renewed = true
 	r.state = ReporterConnecting
+	if r.renewed {
+		return errors.New("the plane asks for a new incarnation again, though it was just given one")
+	}
+	r.renewed = true
 	return nil
 }
 

@@ -76,7 +76,7 @@ func (b *bothEnds) same() {
 
 func TestBothEndsConvergeThroughChaos(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(6) {
+	for seed := range uint64(2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			withBothEnds(t, func(t *testing.T, b *bothEnds) {

@@ -232,7 +232,7 @@ func (s *simulation) play(h history) error {
 			return s.truth.failure
 		}
 	}
-	s.trace("%v quiet", s.now)
+	s.trace("%v %s", s.now, "quiet")
 	s.mishaps, s.cut, s.planeCrashIn = nil, false, 0
 	for _, d := range s.daemons() {
 		d.crashIn = 0

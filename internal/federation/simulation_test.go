@@ -486,7 +486,7 @@ func (s *simulation) deliver(m letter) (reply, error) {
 	s.trace("%v %s: %v → %v %v", s.now, m.from.name, m, answer, err)
 	crashed := s.planeCrashed
 	if crashed {
-		s.trace("%v the plane crashes", s.now)
+		s.trace("%v %s", s.now, "the plane crashes")
 		s.startPlane()
 	}
 	s.truth.delivered(m, before)

@@ -17,65 +17,53 @@ import (
 // TestStore runs the suite of cloud.Store. create makes an empty database, and
 // what it returns opens that database, again each time it is called.
 func TestStore(t *testing.T, create func(t *testing.T) (open func() cloud.Store)) {
-	TestFleetStore(t, create)
-	runSuite(t, create, map[string]func(*testing.T, func() cloud.Store){
-		"Audit":                 testAudit,
-		"Backup":                testBackup,
-		"Closed":                testClosed,
-		"Durability":            testDurability,
-		"Expired":               testExpired,
-		"GrantChanges":          testGrantChanges,
-		"GrantChangesForgotten": testGrantChangesForgotten,
-		"Invitations":           testInvitations,
-		"InvitationsExpire":     testInvitationsExpire,
-		"Jobs":                  testJobs,
-		"JobsFail":              testJobsFail,
-		"LastAdmin":             testLastAdmin,
-		"Members":               testMembers,
-		"OrderOfBytes":          testOrderOfBytes,
-		"Organizations":         testOrganizations,
-		"Outcomes":              testOutcomes,
-		"SigningKeys":           testSigningKeys,
-		"SSHKeys":               testSSHKeys,
-		"SSHKeysInParallel":     testSSHKeysInParallel,
-		"Standing":              testStanding,
-		"Times":                 testTimes,
-		"TransactionCanceled":   testTransactionCanceled,
-		"TransactionConsistent": testTransactionConsistent,
-		"TransactionGoesOn":     testTransactionGoesOn,
-		"TransactionsMeet":      testTransactionsMeet,
-		"TransactionTooLate":    testTransactionTooLate,
-		"Users":                 testUsers,
-	})
-}
-
-// TestFleetStore runs that part of the suite which is about regions and what
-// they report.
-func TestFleetStore(t *testing.T, create func(t *testing.T) (open func() cloud.Store)) {
-	runSuite(t, create, map[string]func(*testing.T, func() cloud.Store){
+	for name, test := range map[string]func(*testing.T, func() cloud.Store){
 		"Access":                   testAccess,
 		"Aside":                    testAside,
 		"AsideReasonsGone":         testAsideReasonsGone,
+		"Audit":                    testAudit,
+		"Backup":                   testBackup,
+		"Closed":                   testClosed,
+		"Durability":               testDurability,
+		"Expired":                  testExpired,
 		"ForeignObjects":           testForeignObjects,
+		"GrantChanges":             testGrantChanges,
+		"GrantChangesForgotten":    testGrantChangesForgotten,
+		"Invitations":              testInvitations,
+		"InvitationsExpire":        testInvitationsExpire,
+		"Jobs":                     testJobs,
+		"JobsFail":                 testJobsFail,
+		"LastAdmin":                testLastAdmin,
 		"Links":                    testLinks,
 		"LinksOutOfRange":          testLinksOutOfRange,
+		"Members":                  testMembers,
 		"Missing":                  testMissing,
 		"Objects":                  testObjects,
 		"ObjectsAreKeptAsReported": testObjectsAreKeptAsReported,
 		"ObjectsHeld":              testObjectsHeld,
+		"Organizations":            testOrganizations,
+		"OrderOfBytes":             testOrderOfBytes,
+		"Outcomes":                 testOutcomes,
 		"Plane":                    testPlane,
 		"Outages":                  testOutages,
 		"Issuers":                  testIssuers,
 		"Regions":                  testRegions,
 		"RegionCredentials":        testRegionCredentials,
+		"SigningKeys":              testSigningKeys,
 		"Snapshots":                testSnapshots,
+		"SSHKeys":                  testSSHKeys,
+		"SSHKeysInParallel":        testSSHKeysInParallel,
+		"Standing":                 testStanding,
+		"Times":                    testTimes,
+		"TransactionCanceled":      testTransactionCanceled,
+		"TransactionConsistent":    testTransactionConsistent,
+		"TransactionTooLate":       testTransactionTooLate,
 		"TransactionFails":         testTransactionFails,
 		"TransactionPanics":        testTransactionPanics,
-	})
-}
-
-func runSuite(t *testing.T, create func(t *testing.T) (open func() cloud.Store), suite map[string]func(*testing.T, func() cloud.Store)) {
-	for name, test := range suite {
+		"TransactionGoesOn":        testTransactionGoesOn,
+		"TransactionsMeet":         testTransactionsMeet,
+		"Users":                    testUsers,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			open := create(t)
