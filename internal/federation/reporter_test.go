@@ -329,6 +329,38 @@ func TestHeartbeats(t *testing.T) {
 	})
 }
 
+// The plane says when a region without changes is to report next, within
+// bounds.
+func TestThePlanePacesTheRegion(t *testing.T) {
+	t.Parallel()
+	for asked, want := range map[time.Duration]time.Duration{
+		-time.Second:            100 * time.Millisecond,
+		0:                       100 * time.Millisecond,
+		99 * time.Millisecond:   100 * time.Millisecond,
+		1234 * time.Millisecond: 1234 * time.Millisecond,
+		10 * time.Minute:        10 * time.Minute,
+		time.Hour:               10 * time.Minute,
+	} {
+		t.Run(asked.String(), func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(t *testing.T, w *world) {
+				w.plane.interval = asked
+				w.start()
+				w.pass(3 * want)
+				beats := w.plane.received()
+				if len(beats) < 3 {
+					t.Fatalf("%d messages in %v", len(beats), 3*want)
+				}
+				for i, b := range beats[len(beats)-2:] {
+					if got := b.At.Sub(beats[len(beats)-3+i].At); got != want {
+						t.Errorf("a heartbeat came after %v, want %v", got, want)
+					}
+				}
+			})
+		})
+	}
+}
+
 func TestResumesWhereThePlaneIs(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, w *world) {
@@ -761,6 +793,35 @@ func TestBacksOffWithFullJitter(t *testing.T) {
 		w.converged()
 		if s := w.reporter.Status(); s.Failures != 0 || s.LastError != "" {
 			t.Errorf("the status is %+v after all is well", s)
+		}
+	})
+}
+
+// Of its ceiling a pause is any part, from none: regions that were cut off
+// together do not come back together.
+func TestPausesAreJitteredInFull(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, w *world) {
+		parts := []float64{0, 0.25, 0.5, 0, 0.75, 0.25}
+		begin, next := time.Now(), 0
+		w.jitter = func() float64 {
+			if next++; next > len(parts) {
+				return 1
+			}
+			return parts[next-1]
+		}
+		w.network.decide(func(string) fate { return lost })
+		w.start()
+		w.pass(time.Minute)
+		var got, want []time.Duration
+		at, ceiling := time.Duration(0), 500*time.Millisecond
+		for i, part := range parts {
+			got, want = append(got, w.network.sends()[i].Sub(begin)), append(want, at)
+			at += time.Duration(part * float64(ceiling))
+			ceiling *= 2
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("tries, since the first (-want +got)\n%s", d)
 		}
 	})
 }

@@ -552,23 +552,31 @@ func TestWhileTheDatabaseIsAway(t *testing.T) {
 func TestGrantsAreBounded(t *testing.T) {
 	t.Parallel()
 	atDesk(t, func(t *testing.T, d *desk) {
+		const bound = 64 << 10
+		d.RememberGrants(bound)
 		d.is("a member", ada, current(editor), 1)
-		for n := range 5000 {
+		for n := range 100 {
 			_, _ = d.Grant(t.Context(), ben.Subject, numbered(10_000+n))
 		}
 		d.is("a member after many strangers", ada, current(editor), 1)
 		d.is("the first stranger", cloud.GrantKey{Subject: ben.Subject, Organization: numbered(10_000)}, current(cloud.Grant{}), 2)
+		d.is("the last stranger", cloud.GrantKey{Subject: ben.Subject, Organization: numbered(10_099)}, current(cloud.Grant{}), 1)
 
-		big := cloud.Grant{Role: cloud.RoleViewer, SSHKeys: []string{strings.Repeat("x", 1<<20)}}
-		for n := range 70 { // more than fit
-			key := cloud.GrantKey{Subject: numbered(20_000 + n), Organization: organization}
-			d.grant(key, big)
-			d.is("a large one", key, current(big), 1)
+		large := cloud.Grant{Role: cloud.RoleViewer, SSHKeys: []string{strings.Repeat("x", 8<<10)}}
+		member := func(n int) cloud.GrantKey {
+			return cloud.GrantKey{Subject: numbered(20_000 + n), Organization: organization}
 		}
-		d.is("one that was displaced", ada, current(editor), 2)
-		if kept := d.kept(); len(kept) > 64 {
-			t.Errorf("%d answers of a MiB are written down, want those that are in memory", len(kept))
+		for n := range 10 { // more than fit
+			d.grant(member(n), large)
+			d.is("a large one", member(n), current(large), 1)
+			d.is("one that is in use", member(0), current(large), 1)
 		}
+		d.is("one that was displaced", member(1), current(large), 2)
+		if kept := d.kept(); len(kept) > bound/(8<<10) {
+			t.Errorf("%d answers of 8 KiB are written down, want those that are in memory", len(kept))
+		}
+		d.grant(ada, cloud.Grant{Role: cloud.RoleViewer, SSHKeys: []string{strings.Repeat("x", bound)}})
+		d.is("one that alone is too much", ada, current(d.plane.grants[ada]), 2)
 	})
 }
 
