@@ -79,7 +79,7 @@ func (r HeldReason) Text() string {
 	case HeldUnknownOrganization:
 		return "its organization does not exist"
 	case HeldDenied:
-		return "its organization may not use the region"
+		return "its organization is not admitted"
 	case HeldForeignID:
 		return "its id belongs to another region"
 	}
