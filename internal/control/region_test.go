@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/control"
@@ -189,6 +190,41 @@ func TestWhoMayUseARegion(t *testing.T) {
 	r.refused("a region for nobody known", err, cloud.CodeNotFound, "initech")
 	_, err = r.operator.Region(ctx, "north-1")
 	r.refused("the region of a refusal", err, cloud.CodeNotFound, "north-1")
+}
+
+// Regions ask anew about the organizations for which the access to one of them
+// changed, and about no other.
+func TestAccessMovesGrants(t *testing.T) {
+	t.Parallel()
+	r, ctx := newRegions(t), t.Context()
+	var revision uint64
+	for _, step := range []struct {
+		what string
+		do   func() error
+		want []cloud.GrantKey
+	}{
+		{"acme is denied", func() error { return r.operator.AdmitOrganization(ctx, "west-1", "acme", false) }, []cloud.GrantKey{{Organization: r.org["acme"]}}},
+		{"again", func() error { return r.operator.AdmitOrganization(ctx, "west-1", "acme", false) }, []cloud.GrantKey{}},
+		{"globex too", func() error { return r.operator.AdmitOrganization(ctx, "west-1", "globex", false) }, []cloud.GrantKey{{Organization: r.org["globex"]}}},
+		{"all are allowed", func() error { return r.operator.AdmitAll(ctx, "west-1", true) }, []cloud.GrantKey{{Organization: r.org["acme"]}, {Organization: r.org["globex"]}}},
+		{"all are denied", func() error { return r.operator.AdmitAll(ctx, "west-1", false) }, []cloud.GrantKey{{}}},
+		{"acme is allowed", func() error { return r.operator.AdmitOrganization(ctx, "west-1", "acme", true) }, []cloud.GrantKey{{Organization: r.org["acme"]}}},
+	} {
+		r.check(step.do())
+		var got []cloud.GrantKey
+		r.check(r.store.Read(ctx, func(tx cloud.Reader) (err error) {
+			if got, err = tx.GrantChanges(revision, 10); err != nil {
+				return err
+			}
+			plane, err := tx.Plane()
+			revision = plane.GrantRevision
+			return err
+		}))
+		byID := cmpopts.SortSlices(func(a, b cloud.GrantKey) bool { return a.Organization < b.Organization })
+		if diff := cmp.Diff(step.want, got, byID); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", step.what, diff)
+		}
+	}
 }
 
 func TestAcceptingRemovesWhatIsMissing(t *testing.T) {

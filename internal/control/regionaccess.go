@@ -52,8 +52,28 @@ func (o Operator) changeAccess(ctx context.Context, region string, next func(clo
 		if err := o.audit(tx, change{action: "region.access", target: region, before: before, after: after}); err != nil {
 			return err
 		}
-		return tx.TouchFleet(touched)
+		if err := tx.TouchFleet(touched); err != nil {
+			return err
+		}
+		return touchGrants(tx, before, after)
 	})
+}
+
+// touchGrants makes every region ask anew about the organizations for which the
+// access differs. They come last, as fleets do, and after those.
+func touchGrants(tx cloud.Writer, before, after cloud.Access) error {
+	if before.Closed != after.Closed {
+		return tx.TouchGrants(cloud.GrantKey{}) // nobody knows whom it leaves out
+	}
+	for _, id := range slices.Concat(before.Except, after.Except) {
+		if before.Admits(id) == after.Admits(id) {
+			continue
+		}
+		if err := tx.TouchGrants(cloud.GrantKey{Organization: id}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // enforce shows and holds what the region has, as the access says, and returns

@@ -50,9 +50,11 @@ func (p *Plane) Grant(ctx context.Context, region, subject, organization string)
 	return grant, err
 }
 
-// serves reports whether a region may serve an organization. As yet every
-// region may serve all.
-func serves(cloud.Reader, string, cloud.ID) (bool, error) { return true, nil }
+// serves reports whether a region may serve an organization.
+func serves(r cloud.Reader, region string, organization cloud.ID) (bool, error) {
+	access, err := r.Access(region)
+	return access.Admits(organization), err
+}
 
 // fittingLines are the lines of the first keys, as many as fit.
 func fittingLines(keys []cloud.SSHKey) []string {

@@ -101,6 +101,22 @@ func TestNoRoleReadsTheSameForEveryReason(t *testing.T) {
 	}
 }
 
+// A region learns nothing of the members of an organization that it may not
+// serve, and another region does.
+func TestARegionThatMayNotServeGetsNoGrants(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.join(ada, cloud.RoleAdmin)
+	s.register(ada, "laptop", "ssh-ed25519 AAAA")
+	s.write(func(w cloud.Writer) error { return w.SetAccess(west, cloud.Access{Except: []cloud.ID{acme}}) })
+	if diff := gocmp.Diff(wire.Grant{Revision: s.revision(), SSHKeys: []string{}}, s.grant(ada, acme)); diff != "" {
+		t.Errorf("in the region that may not (-want +got):\n%s", diff)
+	}
+	if got, err := s.plane.Grant(t.Context(), east, string(ada), string(acme)); err != nil || got.Role == nil {
+		t.Errorf("in the region that may: %+v, %v", got, err)
+	}
+}
+
 func TestGrantsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := newStand(t)
