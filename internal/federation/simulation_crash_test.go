@@ -108,6 +108,24 @@ func (w crashingWriter) DeleteUnseen(region string, snapshot cloud.ID) ([]cloud.
 	return stated(w.c.statement, func() ([]cloud.ID, error) { return w.Writer.DeleteUnseen(region, snapshot) })
 }
 
+func (w crashingWriter) CountUnseen(region string, snapshot cloud.ID) (int64, error) {
+	n, err := w.Writer.CountUnseen(region, snapshot)
+	if w.c.s.broken == guardLoss {
+		n = 0
+	}
+	return n, err
+}
+
+func (w crashingWriter) KnownOrganizations(ids []cloud.ID) (map[cloud.ID]bool, error) {
+	known, err := w.Writer.KnownOrganizations(ids)
+	if w.c.s.broken == guardGate {
+		for _, id := range ids {
+			known[id] = true
+		}
+	}
+	return known, err
+}
+
 func (w crashingWriter) HoldUnseen(region string, snapshot cloud.ID, since time.Time) ([]cloud.ID, error) {
 	return stated(w.c.statement, func() ([]cloud.ID, error) { return w.Writer.HoldUnseen(region, snapshot, since) })
 }

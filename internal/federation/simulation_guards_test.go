@@ -19,6 +19,8 @@ const (
 	guardRev    guard = "rev"    // what is not newer than the copy has no effect
 	guardGap    guard = "gap"    // changes apply only to what they build on
 	guardCommit guard = "commit" // only a whole snapshot removes anything
+	guardLoss   guard = "loss"   // what a snapshot lacks beyond belief is kept as missing
+	guardGate   guard = "gate"   // what is of nobody known is not shown
 )
 
 // defeat makes a message pass the guard that is out of order.
@@ -50,7 +52,7 @@ func (g guard) defeat(s *simulation, m letter) letter {
 		if m.sync != nil && link.Snapshot == nil && m.sync.From > link.AppliedSeq {
 			m.sync.From = link.AppliedSeq
 		}
-	case guardRev, guardCommit: // see forget, and crashingWriter.PutObjects
+	case guardRev, guardCommit, guardLoss, guardGate: // see forget, and crashingWriter
 	}
 	return m
 }

@@ -33,6 +33,7 @@ type planeState struct {
 	credentials   map[cloud.SecretHash]cloud.RegionCredential
 	links         map[string]cloud.Link
 	objects       map[place]row
+	grants        map[cloud.GrantKey]uint64 // the revision of the last change
 	audit         []cloud.AuditEntry
 }
 
@@ -60,6 +61,7 @@ func NewPlane() *Plane {
 		credentials:   map[cloud.SecretHash]cloud.RegionCredential{},
 		links:         map[string]cloud.Link{},
 		objects:       map[place]row{},
+		grants:        map[cloud.GrantKey]uint64{},
 	}}
 }
 
@@ -114,6 +116,7 @@ func (s *planeState) clone() *planeState {
 	c.credentials = maps.Clone(s.credentials)
 	c.links = maps.Clone(s.links)
 	c.objects = maps.Clone(s.objects)
+	c.grants = maps.Clone(s.grants)
 	c.audit = slices.Clip(s.audit)
 	return &c
 }
@@ -507,6 +510,26 @@ func (t planeTransaction) TouchFleet([]cloud.ID) error { return nil }
 func (t planeTransaction) TouchHealth() error {
 	t.plane.HealthRevision++
 	return nil
+}
+
+func (t planeTransaction) TouchGrants(pattern cloud.GrantKey) error {
+	t.plane.GrantRevision++
+	t.grants[pattern] = t.plane.GrantRevision
+	maps.DeleteFunc(t.grants, func(_ cloud.GrantKey, revision uint64) bool {
+		return revision+cloud.MaxGrantChanges <= t.plane.GrantRevision
+	})
+	return nil
+}
+
+func (t planeTransaction) GrantChanges(after uint64, limit int) ([]cloud.GrantKey, error) {
+	keys := []cloud.GrantKey{}
+	for key, revision := range t.grants {
+		if revision > after {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, func(a, b cloud.GrantKey) int { return cmp.Compare(t.grants[a], t.grants[b]) })
+	return first(keys, limit), nil
 }
 
 func (t planeTransaction) Plane() (cloud.Plane, error) { return t.plane, nil }
