@@ -23,7 +23,7 @@ type truth struct {
 	heard   map[string]time.Duration
 	states  map[position]cloud.Digest
 	last    map[cloud.ID]uint64 // the last seq of each incarnation
-	forked  map[cloud.ID]bool // incarnations of which two databases went different ways
+	forked  map[cloud.ID]bool   // incarnations of which two databases went different ways
 	failure error
 }
 
