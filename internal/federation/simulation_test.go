@@ -219,6 +219,7 @@ type daemon struct {
 	crashIn int // statements; 0 for never
 	dead    bool
 	ended   error // what Run returned
+	noted   cloud.RegionIdentity
 
 	due          time.Duration // when it goes on
 	listens      bool          // Changed was asked for just now

@@ -20,6 +20,7 @@ type truth struct {
 	keys    []cloud.ObjectKey // of everything that there may be
 	heard   map[string]time.Duration
 	states  map[position]cloud.Digest
+	heads   map[cloud.ID]head // of each incarnation, what was changed last
 	forked  map[cloud.ID]bool // incarnations of which two databases went different ways
 	failure error
 }
@@ -37,7 +38,7 @@ const clockPlay = cloud.ClockPlay + 2*control.AliveInterval
 func newTruth(s *simulation) truth {
 	t := truth{
 		simulation: s, heard: map[string]time.Duration{},
-		states: map[position]cloud.Digest{}, forked: map[cloud.ID]bool{},
+		states: map[position]cloud.Digest{}, heads: map[cloud.ID]head{}, forked: map[cloud.ID]bool{},
 	}
 	for n := range simInstances {
 		t.keys = append(t.keys, instanceKey(n))
@@ -54,14 +55,27 @@ func (t *truth) fail(format string, args ...any) {
 	}
 }
 
-// note remembers what a region's database holds now.
+// head is how far some database has come, and with what.
+type head struct {
+	seq    uint64
+	digest cloud.Digest
+}
+
+// note remembers what a daemon's database holds now. Who changes it otherwise
+// than from what was there last has gone another way.
 func (t *truth) note(d *daemon) {
 	id := identityIn(d.db)
-	at := position{id.Incarnation, id.Seq}
-	if digest, known := t.states[at]; known && digest != id.Digest {
+	before := d.noted
+	if d.noted = id; before.Incarnation == id.Incarnation && before.Seq == id.Seq {
+		return
+	}
+	if before.Incarnation == id.Incarnation && t.heads[id.Incarnation] != (head{before.Seq, before.Digest}) {
 		t.forked[id.Incarnation] = true
 	}
-	t.states[at] = id.Digest
+	if _, known := t.heads[id.Incarnation]; !known || before.Incarnation == id.Incarnation {
+		t.heads[id.Incarnation] = head{id.Seq, id.Digest}
+	}
+	t.states[position{id.Incarnation, id.Seq}] = id.Digest
 }
 
 // view is what the plane has of the region.

@@ -21,8 +21,8 @@ type shown struct {
 	Health cloud.InstanceHealth
 }
 
-// fleet asks the plane, with the token in TOKEN, for a region's instances.
-func fleet(ts *testscript.TestScript, api, region string) (list []shown, err error) {
+// fleetOf asks the plane, with the token in TOKEN, for a region's instances.
+func fleetOf(ts *testscript.TestScript, api, region string) (list []shown, err error) {
 	q := question{method: http.MethodGet, url: api + "/instances", header: http.Header{}, status: http.StatusOK, count: -1}
 	q.authorize(ts.Getenv("TOKEN"))
 	got, err := q.ask()
@@ -49,7 +49,7 @@ func cmdShows(ts *testscript.TestScript, args []string) {
 	ts.Check(err)
 	defer db.Close()
 	ts.Check(wait(func() error {
-		list, err := fleet(ts, args[0], args[1])
+		list, err := fleetOf(ts, args[0], args[1])
 		if err != nil {
 			return err
 		}
@@ -90,7 +90,7 @@ func states(ctx context.Context, db cloud.RegionStore) (map[cloud.ID]cloud.Insta
 func cmdBelieved(ts *testscript.TestScript, args []string) {
 	need(ts, len(args) == 3, "believed API REGION fresh|stale|offline")
 	ts.Check(wait(func() error {
-		list, err := fleet(ts, args[0], args[1])
+		list, err := fleetOf(ts, args[0], args[1])
 		if err != nil {
 			return err
 		}
