@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"sync/atomic"
 	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
@@ -14,6 +15,8 @@ type Control struct {
 	now    func() time.Time
 	newID  func() cloud.ID
 	policy cloud.HealthPolicy
+
+	marked atomic.Pointer[time.Time] // when this process last noted that it runs
 }
 
 // New returns the use cases on a store. now gives the time, newID fresh UUIDv7s.

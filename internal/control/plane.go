@@ -31,7 +31,7 @@ func (c *Control) Start(ctx context.Context, issuer string) error {
 		}
 		now := c.now()
 		if !plane.AliveAt.IsZero() && !c.othersRun(plane.AliveAt, now) {
-			if err := noteOutage(tx, plane.AliveAt, now); err != nil {
+			if err := c.noteOutage(tx, plane.AliveAt, now); err != nil {
 				return err
 			}
 		}
@@ -43,12 +43,17 @@ func (c *Control) Start(ctx context.Context, issuer string) error {
 }
 
 // noteOutage notes for how long the plane did not run. That is not known if the
-// clock was set back meanwhile.
-func noteOutage(tx cloud.Writer, alive, now time.Time) error {
-	if now.Before(alive) {
+// clock was set back meanwhile, nor, where other processes may have run on,
+// whether it was.
+func (c *Control) noteOutage(tx cloud.Writer, alive, now time.Time) error {
+	switch {
+	case !now.Before(alive):
+		return tx.RecordOutage(cloud.Outage{From: alive, To: now})
+	case c.store.Shared():
+		return tx.RecordOutage(cloud.Outage{From: now, To: now})
+	default:
 		return setBack(tx, now, alive.Sub(now)+longestOutage)
 	}
-	return tx.RecordOutage(cloud.Outage{From: alive, To: now})
 }
 
 // othersRun reports whether the plane ran on while this process did not, in
@@ -62,24 +67,35 @@ func (c *Control) othersRun(alive, now time.Time) bool {
 // that was set back counts as a start: by the former clock the last one may lie
 // in the future, before which no report counts.
 func (c *Control) MarkAlive(ctx context.Context) error {
+	now := c.now()
+	defer c.marked.Store(&now)
 	return c.store.Write(ctx, func(tx cloud.Writer) error {
 		plane, err := tx.Plane()
 		if err != nil {
 			return err
 		}
-		now := c.now()
 		if !plane.AliveAt.After(now.Add(cloud.ClockPlay)) {
 			return tx.MarkAlive(now)
 		}
 		if err := tx.TouchHealth(); err != nil { // first, as in Start
 			return err
 		}
-		// Up to an interval passed before the clock was set back, and after that.
-		if err := setBack(tx, now, plane.AliveAt.Sub(now)+2*AliveInterval); err != nil {
+		if err := c.noteSetBack(tx, plane.AliveAt, now); err != nil {
 			return err
 		}
 		return tx.MarkAlive(now)
 	})
+}
+
+// noteSetBack notes that the plane last ran in the future. Where it runs in
+// several processes that may be the clock of another one; only what this one's
+// own clock did is known.
+func (c *Control) noteSetBack(tx cloud.Writer, alive, now time.Time) error {
+	if last := c.marked.Load(); c.store.Shared() && (last == nil || !last.After(now.Add(cloud.ClockPlay))) {
+		return tx.RecordOutage(cloud.Outage{From: now, To: now})
+	}
+	// Up to an interval passed before the clock was set back, and after that.
+	return setBack(tx, now, alive.Sub(now)+2*AliveInterval)
 }
 
 // setBack notes that the clock was set back, by no more than that. What the
@@ -99,6 +115,9 @@ func setBack(tx cloud.Writer, now time.Time, by time.Duration) error {
 		return err
 	}
 	for _, l := range links {
+		if l, err = tx.Link(l.Region); err != nil { // to change it, by itself
+			return err
+		}
 		l.SetBack(by)
 		if err := tx.PutLink(l); err != nil {
 			return err

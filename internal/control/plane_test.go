@@ -132,3 +132,66 @@ func TestEvidenceIsSetBackWithTheClock(t *testing.T) {
 		})
 	}
 }
+
+// shared is a store that other processes of the plane may use too.
+type shared struct{ cloud.Store }
+
+func (shared) Shared() bool { return true }
+
+// A process whose clock is behind that of another one must not take its own for
+// set back, again and again.
+func TestAnotherProcessIsAhead(t *testing.T) {
+	t.Parallel()
+	store := memory.NewPlane()
+	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	process := func(ahead time.Duration) *control.Control {
+		return control.New(shared{store}, func() time.Time { return now.Add(ahead) }, nil, cloud.DefaultHealthPolicy)
+	}
+	behind, ahead := process(0), process(time.Minute)
+	if err := store.Write(t.Context(), func(w cloud.Writer) error {
+		if err := w.CreateRegion(cloud.Region{Name: "west-1"}); err != nil {
+			return err
+		}
+		return w.PutLink(cloud.Link{Region: "west-1", SyncedAt: now, Sources: map[string]time.Time{"host": now}})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	see := func() (l cloud.Link, key string) {
+		t.Helper()
+		if err := store.Read(t.Context(), func(r cloud.Reader) (err error) {
+			plane, err := r.Plane()
+			if err != nil {
+				return err
+			}
+			key = plane.NonceKey.Reveal()
+			l, err = r.Link("west-1")
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return l, key
+	}
+	before, key := see()
+	for range 3 {
+		for _, c := range []*control.Control{ahead, behind} {
+			if err := c.MarkAlive(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		now = now.Add(control.AliveInterval)
+	}
+	if err := behind.Start(t.Context(), "http://a.example.com"); err != nil {
+		t.Fatal(err)
+	}
+	if after, newKey := see(); !cmp.Equal(before, after) || key != newKey {
+		t.Errorf("what was noted of the region moves:\n%s", cmp.Diff(before, after))
+	}
+	// Its own clock it can judge.
+	now = now.Add(-time.Hour)
+	if err := behind.MarkAlive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if after, newKey := see(); cmp.Equal(before, after) || key == newKey {
+		t.Error("its own clock was set back, and nothing of what it noted")
+	}
+}

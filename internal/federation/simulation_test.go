@@ -220,12 +220,12 @@ type daemon struct {
 	name   string
 	db     cloud.RegionStore
 	region *region.Region
-	at     position      // what the database was noted to hold last
 	clock  time.Duration // how wrong it is; whatever happens to the wall clock, a process sees time pass truly
 
 	crashIn int // statements; 0 for never
 	dead    bool
 	ended   error // what Run returned
+	noted   cloud.RegionIdentity
 
 	due          time.Duration // when it goes on
 	listens      bool          // Changed was asked for just now

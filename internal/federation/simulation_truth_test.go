@@ -22,8 +22,8 @@ type truth struct {
 	keys    []cloud.ObjectKey // of everything that there may be
 	heard   map[string]time.Duration
 	states  map[position]cloud.Digest
-	last    map[cloud.ID]uint64 // the last seq of each incarnation
-	forked  map[cloud.ID]bool   // incarnations of which two databases went different ways
+	heads   map[cloud.ID]head // of each incarnation, what was changed last
+	forked  map[cloud.ID]bool // incarnations of which two databases went different ways
 	failure error
 }
 
@@ -40,7 +40,7 @@ const clockPlay = cloud.ClockPlay + 2*control.AliveInterval
 func newTruth(s *simulation) truth {
 	t := truth{
 		simulation: s, heard: map[string]time.Duration{},
-		states: map[position]cloud.Digest{}, last: map[cloud.ID]uint64{}, forked: map[cloud.ID]bool{},
+		states: map[position]cloud.Digest{}, heads: map[cloud.ID]head{}, forked: map[cloud.ID]bool{},
 	}
 	for n := range simInstances + simFleet {
 		t.keys = append(t.keys, instanceKey(n))
@@ -57,19 +57,27 @@ func (t *truth) fail(format string, args ...any) {
 	}
 }
 
-// note remembers what a region's database holds now. One that goes on from a
-// place where another one of its incarnation was before goes its own way.
+// head is how far some database has come, and with what.
+type head struct {
+	seq    uint64
+	digest cloud.Digest
+}
+
+// note remembers what a daemon's database holds now. Who changes it otherwise
+// than from what was there last has gone another way.
 func (t *truth) note(d *daemon) {
 	id := identityIn(d.db)
-	at := position{id.Incarnation, id.Seq}
-	digest, known := t.states[at]
-	wentOn := d.at.incarnation == at.incarnation && d.at.seq < at.seq
-	if known && digest != id.Digest || wentOn && d.at.seq < t.last[at.incarnation] {
+	before := d.noted
+	if d.noted = id; before.Incarnation == id.Incarnation && before.Seq == id.Seq {
+		return
+	}
+	if before.Incarnation == id.Incarnation && t.heads[id.Incarnation] != (head{before.Seq, before.Digest}) {
 		t.forked[id.Incarnation] = true
 	}
-	t.states[at] = id.Digest
-	t.last[at.incarnation] = max(t.last[at.incarnation], at.seq)
-	d.at = at
+	if _, known := t.heads[id.Incarnation]; !known || before.Incarnation == id.Incarnation {
+		t.heads[id.Incarnation] = head{id.Seq, id.Digest}
+	}
+	t.states[position{id.Incarnation, id.Seq}] = id.Digest
 }
 
 // view is what the plane has of the region.
