@@ -117,10 +117,10 @@ test: ## All tests, with the race detector where a C compiler is to be had
 		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends gcc libc6-dev; } >/dev/null || true; \
 	fi; \
 	if command -v "$$(go env CC)" >/dev/null; then \
-		CGO_ENABLED=1 go test -race -timeout 3m $(TESTFLAGS) $(PACKAGES); \
+		CGO_ENABLED=1 go test -race -timeout 5m $(TESTFLAGS) $(PACKAGES); \
 	else \
 		echo "WITHOUT THE RACE DETECTOR: no C compiler found; install gcc to have races looked for"; \
-		go test -timeout 3m $(TESTFLAGS) $(PACKAGES); \
+		go test -timeout 5m $(TESTFLAGS) $(PACKAGES); \
 	fi
 
 # oasdiff ends with 0 whatever it finds unless told when to fail; WARN takes
