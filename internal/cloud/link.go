@@ -72,9 +72,18 @@ type SyncReport struct {
 // MaxSources bounds how many sources of a region are remembered.
 const MaxSources = 10_000
 
-// SetBack moves all evidence, since the clock by which it was noted was set back
-// by at most so much: what it proves gets no younger by that.
-func (l *Link) SetBack(by time.Duration) {
+// SetBack moves all that was noted, since the clock by which it was noted was set
+// back, by at least and at most so much: no evidence gets younger by that, and
+// nothing that waits for something gets older.
+func (l *Link) SetBack(by, least time.Duration) {
+	if !l.MissingSince.IsZero() {
+		l.MissingSince = l.MissingSince.Add(-least)
+	}
+	if l.Snapshot != nil && !l.Snapshot.BegunAt.IsZero() {
+		snapshot := *l.Snapshot
+		snapshot.BegunAt = snapshot.BegunAt.Add(-by)
+		l.Snapshot = &snapshot
+	}
 	if !l.SyncedAt.IsZero() {
 		l.SyncedAt = l.SyncedAt.Add(-by)
 	}

@@ -146,6 +146,7 @@ type Writer interface {
 	HoldUnseen(region string, snapshot ID, since time.Time) ([]ID, error)
 	DeleteUnseen(region string, snapshot ID) ([]ID, error)
 	DeleteMissing(region string, until time.Time) ([]ID, error)
+	SetBackMissing(region string, by time.Duration) error // moves the instants since when something is missing
 	// AllowObjects and DenyObjects show and hold what the region has of an
 	// organization, and return how many objects that changes.
 	AllowObjects(region string, organization ID) (int64, error)

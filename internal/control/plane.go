@@ -52,7 +52,7 @@ func (c *Control) noteOutage(tx cloud.Writer, alive, now time.Time) error {
 	case c.store.Shared():
 		return tx.RecordOutage(cloud.Outage{From: now, To: now})
 	default:
-		return setBack(tx, now, alive.Sub(now)+longestOutage)
+		return setBack(tx, now, alive.Sub(now), longestOutage)
 	}
 }
 
@@ -95,15 +95,17 @@ func (c *Control) noteSetBack(tx cloud.Writer, alive, now time.Time) error {
 		return tx.RecordOutage(cloud.Outage{From: now, To: now})
 	}
 	// Up to an interval passed before the clock was set back, and after that.
-	return setBack(tx, now, alive.Sub(now)+2*AliveInterval)
+	return setBack(tx, now, alive.Sub(now), 2*AliveInterval)
 }
 
-// setBack notes that the clock was set back, by no more than that. What the
-// former clock noted of the regions moves back with it, or it would look
-// younger than it is; so would messages that are under way, whose nonces it
+// setBack notes that the clock was set back, by that or up to that much more.
+// What the former clock noted of the regions moves back with it, or it would
+// look younger than it is; so would messages that are under way, whose nonces it
 // issued: they count no more. By that move alone nothing becomes offline: it
-// counts as an outage.
-func setBack(tx cloud.Writer, now time.Time, by time.Duration) error {
+// counts as an outage. What is missing must not look older, and moves by the
+// least.
+func setBack(tx cloud.Writer, now time.Time, least, more time.Duration) error {
+	by := least + more
 	if err := tx.SetNonceKey(newNonceKey()); err != nil {
 		return err
 	}
@@ -118,7 +120,10 @@ func setBack(tx cloud.Writer, now time.Time, by time.Duration) error {
 		if l, err = tx.Link(l.Region); err != nil { // to change it, by itself
 			return err
 		}
-		l.SetBack(by)
+		if err := tx.SetBackMissing(l.Region, least); err != nil {
+			return err
+		}
+		l.SetBack(by, least)
 		if err := tx.PutLink(l); err != nil {
 			return err
 		}

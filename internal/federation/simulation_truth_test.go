@@ -284,11 +284,9 @@ func (t *truth) settled() error {
 			v.link.AppliedSeq, v.link.Incarnation, v.link.Digest, v.link.Snapshot, id.Seq, id.Incarnation, id.Digest)
 	}
 	list := objectsIn(living[0].db)
-	// What is missing since a time that the plane's clock, set back meanwhile,
-	// does not know yet, stays until it does.
 	theirs := v.reported()
 	for key, o := range v.objects {
-		if !o.MissingSince.IsZero() && t.planeNow().Sub(o.MissingSince) >= 0 {
+		if !o.MissingSince.IsZero() {
 			return fmt.Errorf("%s %s is missing still", key.Kind, key.ID)
 		}
 		if want := v.held(o); o.Held != want {

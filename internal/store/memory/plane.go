@@ -317,6 +317,16 @@ func (t planeTransaction) isShown(key cloud.ObjectKey) bool {
 	return false
 }
 
+func (t planeTransaction) SetBackMissing(region string, by time.Duration) error {
+	for at, o := range t.objects {
+		if at.region == region && !o.MissingSince.IsZero() {
+			o.MissingSince = stored(o.MissingSince.Add(-by))
+			t.objects[at] = o
+		}
+	}
+	return nil
+}
+
 func (t planeTransaction) CountAside(region string) (cloud.Aside, error) {
 	aside := cloud.Aside{Held: map[cloud.HeldReason]int64{}}
 	for at, o := range t.objects {

@@ -701,3 +701,18 @@ func (q *Queries) PutObject(ctx context.Context, arg PutObjectParams) error {
 	)
 	return err
 }
+
+const setBackMissingObjects = `-- name: SetBackMissingObjects :exec
+UPDATE objects SET missing_since = missing_since - CAST($1 AS BIGINT)
+WHERE region = $2 AND missing_since <> 0
+`
+
+type SetBackMissingObjectsParams struct {
+	Span   int64
+	Region string
+}
+
+func (q *Queries) SetBackMissingObjects(ctx context.Context, arg SetBackMissingObjectsParams) error {
+	_, err := q.db.Exec(ctx, setBackMissingObjects, arg.Span, arg.Region)
+	return err
+}

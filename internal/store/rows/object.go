@@ -237,3 +237,8 @@ func (w Writer) DeleteMissing(region string, until time.Time) ([]cloud.ID, error
 }
 
 func toID(id string) cloud.ID { return cloud.ID(id) }
+
+// SetBackMissing implements cloud.Writer.
+func (w Writer) SetBackMissing(region string, by time.Duration) error {
+	return w.q.SetBackMissingObjects(w.ctx, planedb.SetBackMissingObjectsParams{Region: region, Span: by.Microseconds()})
+}

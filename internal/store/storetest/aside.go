@@ -179,6 +179,10 @@ func testMissing(t *testing.T, open func() cloud.Store) {
 	equal(t, "whose is removed", organizations(func(w cloud.Writer) ([]cloud.ID, error) { return w.DeleteUnseen("west-1", id(613)) }), []cloud.ID{acme.ID})
 	equal(t, "what is aside then", asideOf(t, s), cloud.Aside{Held: map[cloud.HeldReason]int64{}, Missing: 3, MissingSince: now})
 
+	write(t, s, func(w cloud.Writer) error { return w.SetBackMissing("west-1", time.Hour) })
+	equal(t, "since when it is after the clock was set back", asideOf(t, s).MissingSince, now.Add(-time.Hour))
+	write(t, s, func(w cloud.Writer) error { return w.SetBackMissing("west-1", -time.Hour) })
+
 	// What is put is not missing; of the rest goes what was for long enough.
 	write(t, s, put(id(601), "", lost))
 	deleteUntil := func(until time.Time) []cloud.ID {

@@ -71,6 +71,10 @@ ORDER BY organization_id;
 -- name: DeleteMissingObjects :exec
 DELETE FROM objects WHERE region = @region AND missing_since <> 0 AND missing_since <= @until;
 
+-- name: SetBackMissingObjects :exec
+UPDATE objects SET missing_since = missing_since - CAST(@span AS BIGINT)
+WHERE region = @region AND missing_since <> 0;
+
 -- name: CountHeldObjects :many
 SELECT held, COUNT(*) AS count FROM objects WHERE region = @region AND held <> '' GROUP BY held;
 
