@@ -1,7 +1,7 @@
 // Package migrations holds the schemas of the plane's and of a region's
 // database, as numbered steps that only ever go forward.
 //
-// It owns the SQL of the schemas and nothing else: each store applies them at
-// its opening. A step that has been released is never edited, and leaves a
+// It owns the SQL of the schemas and how it is applied, and nothing else: each
+// store does so at its opening, while no other process does. A step that has been released is never edited, and leaves a
 // database that the release before can still serve.
 package migrations

@@ -8,6 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
+
+	"github.com/penstock-cloud/penstock/internal/store/migrations"
 )
 
 // migrationLock is the advisory lock that a process holds while it looks at the
@@ -29,20 +31,12 @@ func (d *database) migrate(ctx context.Context, conn *pgxpool.Conn) error {
 	}
 	db := stdlib.OpenDBFromPool(d.pool)
 	defer db.Close()
-	p, err := goose.NewProvider(goose.DialectPostgres, db, d.schema.migrations,
-		goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true))
+	apply, err := migrations.Prepare(ctx, goose.DialectPostgres, db, d.schema.migrations)
 	if err != nil {
 		return err
-	}
-	current, known, err := p.GetVersions(ctx)
-	if err != nil {
-		return err
-	}
-	if current > known {
-		return fmt.Errorf("a newer release wrote it (schema %d; this release knows up to %d); run that release, or restore a backup of this one", current, known)
 	}
 	return insist(func() error { // what serves meanwhile may hold tables in another order
-		if _, err := p.Up(ctx); err != nil {
+		if err := apply(ctx); err != nil {
 			return err
 		}
 		_, err := conn.Exec(ctx, collate) // also for a start before this one that did not come so far

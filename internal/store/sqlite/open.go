@@ -19,6 +19,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/store/migrations"
 	"github.com/penstock-cloud/penstock/internal/store/rows"
 )
 
@@ -200,20 +201,11 @@ func (d *database) identify(ctx context.Context, db *sql.DB) (fresh bool, err er
 
 // migrate brings the schema up to date, and refuses one from the future.
 func (d *database) migrate(ctx context.Context, db *sql.DB) error {
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, d.schema.migrations,
-		goose.WithLogger(goose.NopLogger()), goose.WithDisableGlobalRegistry(true))
+	apply, err := migrations.Prepare(ctx, goose.DialectSQLite3, db, d.schema.migrations)
 	if err != nil {
 		return err
 	}
-	current, known, err := p.GetVersions(ctx)
-	if err != nil {
-		return err
-	}
-	if current > known {
-		return fmt.Errorf("a newer release wrote it (schema %d; this release knows up to %d); run that release, or restore a backup of this one", current, known)
-	}
-	_, err = p.Up(ctx)
-	return err
+	return apply(ctx)
 }
 
 // use returns the connections to the file as it is now.
