@@ -14,7 +14,7 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/engine"
-	"github.com/penstock-cloud/penstock/internal/engine/simulated"
+	"github.com/penstock-cloud/penstock/internal/engine/showcase"
 	"github.com/penstock-cloud/penstock/internal/federation"
 	"github.com/penstock-cloud/penstock/internal/infrastructureapi"
 	"github.com/penstock-cloud/penstock/internal/observe"
@@ -39,7 +39,7 @@ type siteConfig struct {
 type site struct {
 	store    cloud.RegionStore
 	region   *region.Region
-	engine   engine.Engine
+	engine   engine.Inventory
 	grants   *region.Grants // what callers may do
 	reporter *federation.Reporter
 	handler  http.Handler
@@ -47,7 +47,7 @@ type site struct {
 
 // openSite opens the region's database and puts the parts together.
 func openSite(ctx context.Context, c siteConfig) (*site, error) {
-	simulation, err := simulated.New(simulated.Config{
+	simulation, err := showcase.New(showcase.Config{
 		Region: c.name, Organizations: c.organizations, Fleet: c.fleet, Seed: seedOf(c.name),
 		Now: time.Now, After: time.After,
 	})

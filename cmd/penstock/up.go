@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
-	"github.com/penstock-cloud/penstock/internal/engine/simulated"
+	"github.com/penstock-cloud/penstock/internal/engine/showcase"
 	"github.com/penstock-cloud/penstock/internal/federation"
 )
 
@@ -29,8 +29,8 @@ func (c *upCommand) Validate() error { return checkFleet(c.Fleet) }
 
 // checkFleet holds for --fleet.
 func checkFleet(n int) error {
-	if n < 1 || n > simulated.MaxFleet {
-		return fmt.Errorf("--fleet must be 1 to %d; got %d", simulated.MaxFleet, n)
+	if n < 1 || n > showcase.MaxFleet {
+		return fmt.Errorf("--fleet must be 1 to %d; got %d", showcase.MaxFleet, n)
 	}
 	return nil
 }

@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// RegionStore keeps what a region owns: its objects, in the form in which they
-// are reported, and the identity of its stream of changes. Errors and closures
-// are as for Store.
+// RegionStore keeps what a region owns: its projects, machines and filesystems,
+// its objects, in the form in which they are reported, and the identity of its
+// stream of changes. Errors and closures are as for Store; and no two
+// transactions that write overlap, whatever the database.
 type RegionStore interface {
 	Read(ctx context.Context, fn func(RegionReader) error) error
 	Write(ctx context.Context, fn func(RegionWriter) error) error
@@ -51,6 +52,26 @@ type RegionReader interface {
 	Daemon() (Daemon, error)
 	Grants(since time.Time) ([]KeptGrant, error) // asked for at or after since, oldest first
 	GrantRevision() (uint64, error)              // up to which changes of grants are known
+
+	// What the region owns. Lists are by id.
+	Project(id ID) (Project, error)
+	Projects(organization ID) ([]Project, error)
+	Machine(id ID) (Machine, error)
+	Machines(project ID) ([]Machine, error)
+	CountMachines(project ID) (int64, error)
+	// AllMachines lists those of all projects after an id ("" begins), at most
+	// limit.
+	AllMachines(after ID, limit int) ([]Machine, error)
+	// PreemptibleMachines lists those that are placed and preemptible, newest first.
+	PreemptibleMachines() ([]Machine, error)
+	Filesystem(id ID) (Filesystem, error)
+	Filesystems(project ID) ([]Filesystem, error)
+	AllFilesystems() ([]Filesystem, error)
+	Addresses() ([]string, error) // that machines have
+	// Hosts lists the hosts by name, with what of them is taken.
+	Hosts() ([]HostUse, error)
+	// Spans lists a machine's usage, oldest first.
+	Spans(machine ID) ([]Span, error)
 }
 
 // RegionWriter changes a region's database.
@@ -74,4 +95,25 @@ type RegionWriter interface {
 	DeleteGrant(key GrantKey) error // nothing if there is none
 	DeleteGrantsBefore(since time.Time) error
 	SetGrantRevision(revision uint64) error
+
+	PutProject(p Project) error // inserts or replaces
+	// DeleteProject is CodeConflict while it has machines or filesystems.
+	DeleteProject(id ID) error
+	// PutMachine inserts or replaces. It takes from, and gives back to, the
+	// machine's host what it holds now and did not before, or the other way
+	// round. CodeConflict if the host has not that much left, if one of the GPUs
+	// is another's, or if the address is.
+	PutMachine(m Machine) error
+	// DeleteMachine gives back all that it held. Its usage stays.
+	DeleteMachine(id ID) error
+	PutFilesystem(f Filesystem) error
+	DeleteFilesystem(id ID) error
+	// SetHosts makes these the hosts, and leaves what is taken as it is; a host
+	// that is not among them is forgotten once nothing is taken of it, and until
+	// then has nothing to give.
+	SetHosts(hosts []Host) error
+	// CountInstances adds to how many instances of a type an organization has,
+	// unless that is over most: then CodeConflict. It is how quotas hold.
+	CountInstances(organization ID, typeName string, add, most int64) error
+	PutSpan(s Span) error // inserts or replaces
 }

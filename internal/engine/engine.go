@@ -2,67 +2,100 @@ package engine
 
 import (
 	"context"
-	"iter"
+	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 )
 
-// MaxBatch bounds how many things one Batch may speak of, so that each is one
-// short transaction.
-const MaxBatch = 1000
-
-// MaxSourceName bounds the name of a source, in bytes.
-const MaxSourceName = 253
-
-// Engine runs machines and tells what it observes.
+// Engine runs machines and does what a region asks of it. It is safe for
+// concurrent use, for one machine too.
+//
+// Whatever is asked may be asked again: after a crash the region does not know
+// how far it came. What is done already is success, and what was half done is
+// completed. Who asks for something is answered when it is done, or with an
+// error:
+//
+//   - cloud.CodeUnavailable: the host cannot be reached now. It is tried again
+//     for as long as it takes.
+//   - cloud.CodeInvalid, CodeUnimplemented: it will never work; the message is
+//     for the tenant.
+//   - any other: tried again a few times; the message is for the operator.
 type Engine interface {
-	// Run begins with what the sink already knows, brings it up to date, and
-	// goes on to tell what changes, until ctx ends: then it returns ctx.Err()
-	// promptly. Any other error means that it cannot go on; the region calls
-	// Run again after a pause, so Run keeps nothing from an earlier call.
-	Run(ctx context.Context, sink Sink) error
+	// Run keeps in touch with the hosts, and tells what happens, until ctx
+	// ends: then it returns ctx.Err() promptly. Any other error means that it
+	// cannot go on; the region calls Run again after a pause. Everything else
+	// may be called whether it runs or not.
+	Run(ctx context.Context, tell Tell) error
+
+	// Features says what it can do here. It does not change.
+	Features() Features
+	// Hosts lists every host that it is configured for, whether it can be
+	// reached or not, by name.
+	Hosts(ctx context.Context) ([]cloud.Host, error)
+	// Images lists what machines can be made from, as image://NAME, by name.
+	Images(ctx context.Context) ([]string, error)
+	// Survey looks at every machine on every host that can be reached.
+	Survey(ctx context.Context) (Survey, error)
+
+	// Prepare makes what a machine needs (disk, seed, network), and leaves it
+	// off. A machine that is there is left as it is.
+	Prepare(ctx context.Context, m Machine) error
+	// Start turns a prepared machine on. CodeNotFound where there is none.
+	Start(ctx context.Context, m Machine) error
+	// Stop turns a machine off: by asking it, and by force once grace has
+	// passed. One that is not there is off.
+	Stop(ctx context.Context, m Machine, grace time.Duration) error
+	// Delete turns a machine off by force and removes all of it but its
+	// filesystems. One that is not there is deleted.
+	Delete(ctx context.Context, m Machine) error
+
+	// CreateFilesystem makes storage of a size that it will not outgrow.
+	CreateFilesystem(ctx context.Context, f cloud.Filesystem) error
+	// DeleteFilesystem removes it and what is in it.
+	DeleteFilesystem(ctx context.Context, f cloud.Filesystem) error
 }
 
-// Sink is where an engine puts its observations. It is safe for concurrent
-// use.
-type Sink interface {
-	// Known yields everything that the region knew last, by kind and id, and
-	// ends after the first error. The engine may use the sink meanwhile.
-	Known(ctx context.Context) iter.Seq2[cloud.Object, error]
-
-	// Observe records a batch in one transaction: all of it, durably, or, with
-	// an error, nothing. What equals the last observation is no change.
-	// cloud.CodeInvalid if the batch breaks a bound or a report is not valid.
-	Observe(ctx context.Context, batch Batch) error
-
-	// Heard notes that a source lives, with nothing new to say. An engine that
-	// has not heard a source must not claim it: silence is how the region
-	// learns that a host is lost. cloud.CodeInvalid if the name is empty, too
-	// long or not printable.
-	Heard(source string) error
+// Features says what an engine can do. Everything can be listed.
+type Features struct {
+	Filesystems bool // that they can be created and deleted
 }
 
-// Batch is what was observed at one moment: at most MaxBatch things in all,
-// each of which names a source that has been heard, at the latest by this
-// batch.
-type Batch struct {
-	Source    string            // who said so, which counts as heard; "" where the engine itself is the witness
-	Instances []Instance        // as they are now, changed or not
-	Clusters  []Cluster         // as they are now, changed or not
-	Gone      []cloud.ObjectKey // what is no more; unknown keys are skipped
+// Machine is what an engine needs to know of a machine. Between two calls of
+// the same ID only GPUs may differ, and only while it is off.
+type Machine struct {
+	ID        cloud.ID
+	ProjectID cloud.ID
+	Host      string
+	cloud.MachineSpec
+	IP   string   // of its one interface
+	GPUs []string // addresses
 }
 
-// Len returns how many things the batch speaks of.
-func (b Batch) Len() int { return len(b.Instances) + len(b.Clusters) + len(b.Gone) }
+// Tell takes what an engine noticed by itself. It returns at once.
+type Tell func(Sighting)
 
-// Instance is an instance as it was observed.
-type Instance struct {
-	ID cloud.ID
-	cloud.InstanceReport
+// Sighting is what was seen of a machine.
+type Sighting struct {
+	ID     cloud.ID
+	Host   string
+	Power  Power
+	Reason string // why it is PowerFailed, for its tenant; "" if nobody knows
 }
 
-// Cluster is a cluster as it was observed.
-type Cluster struct {
-	ID cloud.ID
-	cloud.ClusterReport
+// Power is whether a machine runs.
+type Power string
+
+// What a machine can be seen as.
+const (
+	PowerOn     Power = "on"
+	PowerOff    Power = "off"    // turned off, from inside or on demand, or never turned on
+	PowerFailed Power = "failed" // ended by what was nobody's wish
+	PowerGone   Power = "gone"   // not there any more
+)
+
+// Survey is what was seen at one look. A machine on a host that was heard and
+// that is not among the sightings is gone.
+type Survey struct {
+	Heard     []string // hosts that answered
+	Sightings []Sighting
 }

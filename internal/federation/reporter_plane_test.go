@@ -202,7 +202,7 @@ func TestAFencedDaemonDrivesItsEngineNoMore(t *testing.T) {
 	withBothEnds(t, func(t *testing.T, b *bothEnds) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
-		drive := func(e engine.Engine) chan error {
+		drive := func(e engine.Inventory) chan error {
 			r, driven := b.region, make(chan error, 1)
 			if err := r.Begin(t.Context(), false); err != nil {
 				t.Fatal(err)

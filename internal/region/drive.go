@@ -14,7 +14,7 @@ const enginePause = 5 * time.Second
 // region is fenced, and returns ErrFenced. An engine that gives up is started
 // again after a pause; until then its sources are not heard and age. It is
 // called once.
-func (r *Region) Drive(ctx context.Context, e engine.Engine) error {
+func (r *Region) Drive(ctx context.Context, e engine.Inventory) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	r.mu.Lock()

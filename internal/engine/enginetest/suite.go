@@ -12,7 +12,7 @@ import (
 // Subject is an engine under test.
 type Subject struct {
 	// New returns an engine. Within one test all of them see the same machines.
-	New func(t *testing.T) engine.Engine
+	New func(t *testing.T) engine.Inventory
 	// Settle lets a running engine go on until it has said what there is to
 	// say at first, and for some while after.
 	Settle func()

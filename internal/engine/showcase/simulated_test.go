@@ -1,4 +1,4 @@
-package simulated_test
+package showcase_test
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/engine"
 	"github.com/penstock-cloud/penstock/internal/engine/enginetest"
-	"github.com/penstock-cloud/penstock/internal/engine/simulated"
+	"github.com/penstock-cloud/penstock/internal/engine/showcase"
 )
 
 const (
@@ -23,8 +23,8 @@ const (
 	theirs = cloud.ID("0190a1c0-0000-7000-8000-000000000002")
 )
 
-func config(change ...func(*simulated.Config)) simulated.Config {
-	c := simulated.Config{
+func config(change ...func(*showcase.Config)) showcase.Config {
+	c := showcase.Config{
 		Region: "local", Organizations: []cloud.ID{ours}, Seed: 7,
 		Now: time.Now, After: time.After,
 	}
@@ -34,9 +34,9 @@ func config(change ...func(*simulated.Config)) simulated.Config {
 	return c
 }
 
-func newEngine(t *testing.T, c simulated.Config) engine.Engine {
+func newEngine(t *testing.T, c showcase.Config) engine.Inventory {
 	t.Helper()
-	e, err := simulated.New(c)
+	e, err := showcase.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func newEngine(t *testing.T, c simulated.Config) engine.Engine {
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	enginetest.Test(t, enginetest.Subject{
-		New:    func(t *testing.T) engine.Engine { return newEngine(t, config()) },
+		New:    func(t *testing.T) engine.Inventory { return newEngine(t, config()) },
 		Settle: func() { time.Sleep(5 * time.Minute) },
 		Within: synctest.Test,
 	})
@@ -54,7 +54,7 @@ func TestConformance(t *testing.T) {
 
 // live runs the engine for a span of the bubble's time, with a look at the
 // end of every step of it.
-func live(t *testing.T, c simulated.Config, sink *enginetest.Recorder, span, step time.Duration, look func()) {
+func live(t *testing.T, c showcase.Config, sink *enginetest.Recorder, span, step time.Duration, look func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -81,8 +81,8 @@ func TestFleetLooksLikeOne(t *testing.T) {
 		sink := enginetest.NewRecorder()
 		live(t, config(), sink, time.Second, time.Second, nil)
 		instances := sink.Instances()
-		if len(instances) != simulated.DefaultFleet {
-			t.Errorf("%d instances, want %d", len(instances), simulated.DefaultFleet)
+		if len(instances) != showcase.DefaultFleet {
+			t.Errorf("%d instances, want %d", len(instances), showcase.DefaultFleet)
 		}
 		states, attention := map[cloud.InstanceState]int{}, 0
 		projects := map[cloud.ID]bool{}
@@ -194,7 +194,7 @@ func TestFleetLives(t *testing.T) {
 			if trouble > 4 {
 				t.Errorf("%d of %d instances are in trouble", trouble, len(instances))
 			}
-			if len(instances) < simulated.DefaultFleet-1 {
+			if len(instances) < showcase.DefaultFleet-1 {
 				t.Errorf("the fleet has shrunk to %d", len(instances))
 			}
 		}
@@ -239,13 +239,13 @@ func TestSameSeedSameStory(t *testing.T) {
 	tell := func(t *testing.T, seed uint64) (story []string) {
 		synctest.Test(t, func(t *testing.T) {
 			sink := enginetest.NewRecorder()
-			live(t, config(func(c *simulated.Config) { c.Seed = seed }), sink, 10*time.Minute, time.Minute, nil)
+			live(t, config(func(c *showcase.Config) { c.Seed = seed }), sink, 10*time.Minute, time.Minute, nil)
 			story = sink.Log()
 		})
 		return story
 	}
 	first := tell(t, 7)
-	if len(first) < simulated.DefaultFleet+100 {
+	if len(first) < showcase.DefaultFleet+100 {
 		t.Errorf("only %d changes in ten minutes", len(first))
 	}
 	if d := cmp.Diff(first, tell(t, 7)); d != "" {
@@ -261,7 +261,7 @@ func TestPaceIsThatOfTheFleetAndNotOfItsSize(t *testing.T) {
 	changes := func(t *testing.T, fleet int) (n int) {
 		synctest.Test(t, func(t *testing.T) {
 			sink := enginetest.NewRecorder()
-			live(t, config(func(c *simulated.Config) { c.Fleet = fleet }), sink, 10*time.Minute, time.Minute, nil)
+			live(t, config(func(c *showcase.Config) { c.Fleet = fleet }), sink, 10*time.Minute, time.Minute, nil)
 			n = len(sink.Log()) - fleet
 		})
 		return n
@@ -278,15 +278,15 @@ func TestRestartFitsTheFleet(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name   string
-		change func(*simulated.Config)
+		change func(*showcase.Config)
 		fleet  int
 		keeps  int // at least
 	}{
-		{"unchanged", func(*simulated.Config) {}, 48, 48},
-		{"larger", func(c *simulated.Config) { c.Fleet = 2500 }, 2500, 48},
-		{"smaller", func(c *simulated.Config) { c.Fleet = 20 }, 20, 1},
-		{"of somebody else", func(c *simulated.Config) { c.Organizations = []cloud.ID{theirs} }, 48, 0},
-		{"of both", func(c *simulated.Config) { c.Organizations = []cloud.ID{ours, theirs} }, 48, 48},
+		{"unchanged", func(*showcase.Config) {}, 48, 48},
+		{"larger", func(c *showcase.Config) { c.Fleet = 2500 }, 2500, 48},
+		{"smaller", func(c *showcase.Config) { c.Fleet = 20 }, 20, 1},
+		{"of somebody else", func(c *showcase.Config) { c.Organizations = []cloud.ID{theirs} }, 48, 0},
+		{"of both", func(c *showcase.Config) { c.Organizations = []cloud.ID{ours, theirs} }, 48, 48},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -323,14 +323,14 @@ func TestRestartFitsTheFleet(t *testing.T) {
 
 func TestWrongConfigurationIsRefused(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(*simulated.Config){
-		"negative fleet":   func(c *simulated.Config) { c.Fleet = -1 },
-		"fleet over bound": func(c *simulated.Config) { c.Fleet = simulated.MaxFleet + 1 },
-		"negative pace":    func(c *simulated.Config) { c.Pace = -time.Second },
-		"no organization":  func(c *simulated.Config) { c.Organizations = nil },
-		"bad organization": func(c *simulated.Config) { c.Organizations = []cloud.ID{"acme"} },
+	for name, change := range map[string]func(*showcase.Config){
+		"negative fleet":   func(c *showcase.Config) { c.Fleet = -1 },
+		"fleet over bound": func(c *showcase.Config) { c.Fleet = showcase.MaxFleet + 1 },
+		"negative pace":    func(c *showcase.Config) { c.Pace = -time.Second },
+		"no organization":  func(c *showcase.Config) { c.Organizations = nil },
+		"bad organization": func(c *showcase.Config) { c.Organizations = []cloud.ID{"acme"} },
 	} {
-		if _, err := simulated.New(config(change)); cloud.CodeOf(err) != cloud.CodeInvalid {
+		if _, err := showcase.New(config(change)); cloud.CodeOf(err) != cloud.CodeInvalid {
 			t.Errorf("%s: got %v, want an error of code %s", name, err, cloud.CodeInvalid)
 		}
 	}

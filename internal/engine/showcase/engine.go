@@ -1,4 +1,4 @@
-package simulated
+package showcase
 
 import (
 	"context"
@@ -31,7 +31,7 @@ type Config struct {
 // Engine is the simulated engine.
 type Engine struct{ config Config }
 
-var _ engine.Engine = (*Engine)(nil)
+var _ engine.Inventory = (*Engine)(nil)
 
 // New checks the configuration. CodeInvalid if it is out of bounds.
 func New(c Config) (*Engine, error) {
@@ -57,7 +57,7 @@ func New(c Config) (*Engine, error) {
 	return &Engine{config: c}, nil
 }
 
-// Run implements engine.Engine.
+// Run implements engine.Inventory.
 func (e *Engine) Run(ctx context.Context, sink engine.Sink) error {
 	err := newSimulation(e.config, sink).run(ctx)
 	if ctx.Err() != nil {
