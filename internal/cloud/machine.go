@@ -33,10 +33,6 @@ type Machine struct {
 	GPUs     []string // addresses of those that it holds
 	IP       string   // held until it is deleted; "" until it was placed for the first time
 	Prepared bool     // the engine has it, started or not
-
-	// What is being tried, and how that goes.
-	Failures int       // tries in a row that failed
-	RetryAt  time.Time // not before this is the next one; zero for at once
 }
 
 // MachineSpec is what a tenant asked for. It does not change; nor does the
@@ -87,8 +83,10 @@ type Filesystem struct {
 // FilesystemState is where a filesystem is in its life. Tenants do not see it.
 type FilesystemState string
 
-// The states. What is being deleted is hidden from tenants at once.
+// The states. A filesystem that is not active is one that its engine may have
+// or not; it is removed.
 const (
+	FilesystemCreating FilesystemState = "creating"
 	FilesystemActive   FilesystemState = "active"
 	FilesystemDeleting FilesystemState = "deleting"
 )

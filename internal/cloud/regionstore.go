@@ -62,8 +62,9 @@ type RegionReader interface {
 	// AllMachines lists those of all projects after an id ("" begins), at most
 	// limit.
 	AllMachines(after ID, limit int) ([]Machine, error)
-	// PreemptibleMachines lists those that are placed and preemptible, newest first.
-	PreemptibleMachines() ([]Machine, error)
+	// YieldingMachines lists those that are placed and preemptible, or placed and
+	// not wanted to run any more, newest first.
+	YieldingMachines() ([]Machine, error)
 	Filesystem(id ID) (Filesystem, error)
 	Filesystems(project ID) ([]Filesystem, error)
 	AllFilesystems() ([]Filesystem, error)

@@ -10,29 +10,45 @@ import (
 // enginePause is how long an engine that gave up is left alone.
 const enginePause = 5 * time.Second
 
-// Drive runs the engine until ctx ends, and returns ctx.Err(), or until the
-// region is fenced, and returns ErrFenced. An engine that gives up is started
-// again after a pause; until then its sources are not heard and age. It is
-// called once.
-func (r *Region) Drive(ctx context.Context, e engine.Inventory) error {
+// Drive has an inventory tell what it observes until ctx ends, and returns
+// ctx.Err(), or until the region is fenced, and returns ErrFenced. One that gives
+// up is started again after a pause; until then its sources are not heard and
+// age.
+func (r *Region) Drive(ctx context.Context, i engine.Inventory) error {
+	return r.whileHeld(ctx, func(ctx context.Context) error {
+		return r.insist(ctx, "the engine gave up and is started again", func(ctx context.Context) error { return i.Run(ctx, r) })
+	})
+}
+
+// whileHeld runs something that only who holds the region may do: until ctx
+// ends, or the region is fenced, and returns ErrFenced then.
+func (r *Region) whileHeld(ctx context.Context, run func(context.Context) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	r.mu.Lock()
-	r.stop = stop
+	r.stops = append(r.stops, stop)
 	r.mu.Unlock()
-	for ctx.Err() == nil && !r.fenced.Load() {
-		err := e.Run(ctx, r)
-		if ctx.Err() != nil {
+	if !r.fenced.Load() {
+		if err := run(ctx); !r.fenced.Load() {
+			return err
+		}
+	}
+	return ErrFenced
+}
+
+// insist runs something until it succeeds or ctx ends, with a pause after each
+// failure.
+func (r *Region) insist(ctx context.Context, complaint string, run func(context.Context) error) error {
+	for ctx.Err() == nil {
+		err := run(ctx)
+		if err == nil || ctx.Err() != nil {
 			break
 		}
-		r.log.ErrorContext(ctx, "the engine gave up and is started again", "error", err, "pause", enginePause)
+		r.log.ErrorContext(ctx, complaint, "error", err, "pause", enginePause)
 		select {
 		case <-ctx.Done():
 		case <-r.after(enginePause):
 		}
-	}
-	if r.fenced.Load() {
-		return ErrFenced
 	}
 	return ctx.Err()
 }

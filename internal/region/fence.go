@@ -50,8 +50,8 @@ func (r *Region) Fence(ctx context.Context) error {
 	r.mu.Lock()
 	holder := r.holder
 	r.fenced.Store(true)
-	if r.stop != nil {
-		r.stop()
+	for _, stop := range r.stops {
+		stop()
 	}
 	r.mu.Unlock()
 	err := r.store.Write(ctx, func(w cloud.RegionWriter) error { return w.FenceDaemon(holder, r.now()) })

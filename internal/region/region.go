@@ -40,7 +40,7 @@ type Region struct {
 	heard    map[string]time.Time
 	unpruned int      // burials since the last pruning
 	holder   cloud.ID // names this process in the database; see Begin
-	stop     func()   // ends Drive; nil before it began
+	stops    []func() // end what only who holds the region may do
 }
 
 var _ engine.Sink = (*Region)(nil)

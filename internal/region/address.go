@@ -1,0 +1,74 @@
+package region
+
+import (
+	"net/netip"
+	"sync"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+)
+
+// addresses gives out those of a range. The database is what keeps two machines
+// from having the same; this spares it being asked for all of them each time.
+type addresses struct {
+	within netip.Prefix
+
+	mu   sync.Mutex
+	used map[netip.Addr]bool
+	next netip.Addr // below which none is free
+}
+
+// reserved is how many addresses at the beginning of the range are nobody's:
+// the network's own, and its gateway's.
+const reserved = 2
+
+// newAddresses checks the range: IPv4, private, and at most a /8.
+func newAddresses(within netip.Prefix) (*addresses, error) {
+	within = within.Masked()
+	if !within.Addr().Is4() || !within.Addr().IsPrivate() || within.Bits() > 29 {
+		return nil, cloud.Invalid("the range of addresses must be private, IPv4 and at most a /29, as 10.64.0.0/16; got %s", within)
+	}
+	return &addresses{within: within, used: map[netip.Addr]bool{}, next: first(within)}, nil
+}
+
+func first(within netip.Prefix) netip.Addr {
+	addr := within.Addr()
+	for range reserved {
+		addr = addr.Next()
+	}
+	return addr
+}
+
+// take returns the lowest address that is free. CodeConflict if none is.
+func (a *addresses) take() (netip.Addr, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	// The last of the range is its broadcast address.
+	for addr := a.next; a.within.Contains(addr.Next()); addr = addr.Next() {
+		if !a.used[addr] {
+			a.used[addr], a.next = true, addr.Next()
+			return addr, nil
+		}
+	}
+	return netip.Addr{}, cloud.Conflict("the region has no address left; its operator can give it a larger range")
+}
+
+func (a *addresses) mark(text string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if addr, err := netip.ParseAddr(text); err == nil {
+		a.used[addr] = true
+	}
+}
+
+func (a *addresses) free(text string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	addr, err := netip.ParseAddr(text)
+	if err != nil || !a.used[addr] {
+		return
+	}
+	delete(a.used, addr)
+	if addr.Less(a.next) && a.within.Contains(addr) {
+		a.next = addr
+	}
+}

@@ -1,0 +1,164 @@
+package region
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/engine"
+)
+
+// Authority knows what the subjects of tokens may do. See Grants.
+type Authority interface {
+	Grant(ctx context.Context, subject, organization cloud.ID) (Grant, error)
+	// Organizations lists where a subject belongs; CodeUnavailable if nobody
+	// can tell.
+	Organizations(ctx context.Context, subject cloud.ID) ([]cloud.ID, error)
+}
+
+// TenantsConfig is what Tenants are made of. Every field is required but those
+// that say otherwise.
+type TenantsConfig struct {
+	Region     *Region
+	Reconciler *Reconciler // which is told what there is to do
+	Authority  Authority
+	Engine     engine.Engine
+	Types      []cloud.InstanceType // that are offered
+	Quotas     Quotas               // may be empty
+	Log        *slog.Logger
+}
+
+// Quotas bounds how many instances of a type an organization has.
+type Quotas []Quota
+
+// Quota is one bound.
+type Quota struct {
+	OrganizationID cloud.ID // "" for every organization that has none of its own
+	Type           string
+	Most           int64
+}
+
+// unlimited is more than there can be.
+const unlimited = int64(1) << 40
+
+func (q Quotas) most(organization cloud.ID, typeName string) int64 {
+	most := unlimited
+	for _, quota := range q {
+		if quota.Type != typeName {
+			continue
+		}
+		switch quota.OrganizationID {
+		case organization:
+			return quota.Most
+		case "":
+			most = quota.Most
+		}
+	}
+	return most
+}
+
+// Tenants runs the use cases of those who call a region. It is safe for
+// concurrent use.
+type Tenants struct{ TenantsConfig }
+
+// NewTenants returns the use cases.
+func NewTenants(c TenantsConfig) *Tenants { return &Tenants{c} }
+
+// Caller is who calls a region, and for which organization and project.
+type Caller struct {
+	cloud.Principal
+	OrganizationID cloud.ID // "" where the action needs none
+	ProjectID      cloud.ID // "" where the request names none
+	Grant          Grant
+}
+
+// Admit decides whether a principal may do the action, in the project that the
+// request names, or else in the organization: that one, the one that their
+// token is bound to, or their only one.
+//
+// The refusals: CodeNotFound for a project that is not there or not theirs;
+// CodeUnauthenticated for a token that was revoked; CodeUnavailable where the
+// plane has to be asked and is away; and those of cloud.ChooseOrganization and
+// Grant.Authorize.
+func (t *Tenants) Admit(ctx context.Context, p cloud.Principal, a cloud.Action, organization, project cloud.ID) (Caller, error) {
+	c := Caller{Principal: p, ProjectID: project}
+	if !a.NeedsOrganization() {
+		return c, nil
+	}
+	var err error
+	if project == "" {
+		c.OrganizationID, err = t.chooseOrganization(ctx, p, organization)
+	} else {
+		c.OrganizationID, err = t.ownerOf(ctx, p, organization, project)
+	}
+	if err != nil {
+		return c, err
+	}
+	if c.Grant, err = t.Authority.Grant(ctx, p.UserID, c.OrganizationID); err != nil {
+		return c, err
+	}
+	if p.TokenID != "" && slices.Contains(c.Grant.RevokedTokens, p.TokenID) {
+		return c, cloud.Unauthenticated("this token was revoked; get another one")
+	}
+	if c.Grant.Role == "" && project != "" {
+		return c, errNoProject(project)
+	}
+	return c, c.Grant.Authorize(a)
+}
+
+func (t *Tenants) chooseOrganization(ctx context.Context, p cloud.Principal, asked cloud.ID) (cloud.ID, error) {
+	if asked == "" {
+		asked = p.OrganizationID
+	}
+	if asked != "" {
+		chosen, err := cloud.ChooseOrganization([]cloud.Relation{{OrganizationID: asked}}, p.OrganizationID, asked)
+		return chosen.OrganizationID, err
+	}
+	organizations, err := t.Authority.Organizations(ctx, p.UserID)
+	if err != nil {
+		return "", err
+	}
+	relations := make([]cloud.Relation, len(organizations))
+	for i, id := range organizations {
+		relations[i].OrganizationID = id
+	}
+	chosen, err := cloud.ChooseOrganization(relations, "", "")
+	return chosen.OrganizationID, err
+}
+
+// ownerOf returns the organization of a project. One that is outside of what
+// the caller asked for, or of what their token opens, is not there.
+func (t *Tenants) ownerOf(ctx context.Context, p cloud.Principal, asked, project cloud.ID) (cloud.ID, error) {
+	var found cloud.Project
+	err := t.Region.Read(ctx, func(r cloud.RegionReader) (err error) {
+		found, err = r.Project(project)
+		return err
+	})
+	if cloud.CodeOf(err) == cloud.CodeNotFound {
+		return "", errNoProject(project)
+	}
+	if err != nil {
+		return "", err
+	}
+	for _, only := range []cloud.ID{asked, p.OrganizationID} {
+		if only != "" && only != found.OrganizationID {
+			return "", errNoProject(project)
+		}
+	}
+	return found.OrganizationID, nil
+}
+
+func errNoProject(id cloud.ID) error {
+	return cloud.NotFound("you have no project %s in this region; GET /projects lists yours", id)
+}
+
+// change is a transaction of the region on a caller's behalf. A daemon that was
+// fenced cannot serve them.
+func (t *Tenants) change(ctx context.Context, fn func(*change) error) error {
+	err := t.Region.change(ctx, fn)
+	if err == ErrFenced { //nolint:errorlint // nothing is wrapped around it
+		return cloud.Unavailable(err)
+	}
+	return err
+}
