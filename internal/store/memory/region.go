@@ -30,6 +30,13 @@ type regionState struct {
 	daemon     cloud.Daemon
 	grants     map[cloud.GrantKey]cloud.KeptGrant
 	granted    uint64 // the revision of the grants
+
+	projects    map[cloud.ID]cloud.Project
+	machines    map[cloud.ID]cloud.Machine
+	filesystems map[cloud.ID]cloud.Filesystem
+	spans       map[cloud.ID]cloud.Span
+	hosts       map[string]host // what of them is taken is in the machines
+	counts      map[countKey]int64
 }
 
 // grave is a tombstone and when it was put up.
@@ -44,6 +51,12 @@ func (s *regionState) clone() *regionState {
 	c.objects = maps.Clone(s.objects)
 	c.tombstones = maps.Clone(s.tombstones)
 	c.grants = maps.Clone(s.grants)
+	c.projects = maps.Clone(s.projects)
+	c.machines = maps.Clone(s.machines)
+	c.filesystems = maps.Clone(s.filesystems)
+	c.spans = maps.Clone(s.spans)
+	c.hosts = maps.Clone(s.hosts)
+	c.counts = maps.Clone(s.counts)
 	return &c
 }
 
@@ -52,10 +65,16 @@ var _ cloud.RegionStore = (*Region)(nil)
 // NewRegion returns a store with nothing in it but its identity.
 func NewRegion(incarnation cloud.ID) *Region {
 	return &Region{state: &regionState{
-		identity:   cloud.RegionIdentity{Incarnation: incarnation},
-		objects:    map[cloud.ObjectKey]cloud.Object{},
-		tombstones: map[cloud.ObjectKey]grave{},
-		grants:     map[cloud.GrantKey]cloud.KeptGrant{},
+		identity:    cloud.RegionIdentity{Incarnation: incarnation},
+		objects:     map[cloud.ObjectKey]cloud.Object{},
+		tombstones:  map[cloud.ObjectKey]grave{},
+		grants:      map[cloud.GrantKey]cloud.KeptGrant{},
+		projects:    map[cloud.ID]cloud.Project{},
+		machines:    map[cloud.ID]cloud.Machine{},
+		filesystems: map[cloud.ID]cloud.Filesystem{},
+		spans:       map[cloud.ID]cloud.Span{},
+		hosts:       map[string]host{},
+		counts:      map[countKey]int64{},
 	}}
 }
 

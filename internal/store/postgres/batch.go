@@ -151,24 +151,3 @@ func columns(keys []cloud.ObjectKey) (kinds, ids []string) {
 	}
 	return kinds, ids
 }
-
-// regionWriter is rows.RegionWriter where PostgreSQL has to lock what is
-// decided by.
-type regionWriter struct {
-	rows.RegionWriter
-	ctx   context.Context
-	batch *batchdb.Queries
-}
-
-func newRegionWriter(ctx context.Context, tx rows.DB) regionWriter {
-	return regionWriter{rows.NewRegionWriter(ctx, tx), ctx, batchdb.New(tx)}
-}
-
-// Identity implements cloud.RegionReader. It holds the stream of changes, so
-// that no two transactions give out one seq.
-func (w regionWriter) Identity() (cloud.RegionIdentity, error) {
-	if err := w.batch.LockName(w.ctx, "identity"); err != nil {
-		return cloud.RegionIdentity{}, err
-	}
-	return w.RegionWriter.Identity()
-}

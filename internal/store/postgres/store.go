@@ -6,6 +6,7 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/store/migrations"
+	"github.com/penstock-cloud/penstock/internal/store/postgres/batchdb"
 	"github.com/penstock-cloud/penstock/internal/store/rows"
 )
 
@@ -88,9 +89,15 @@ func (r *Region) Read(ctx context.Context, fn func(cloud.RegionReader) error) er
 	return r.db.inRead(ctx, func(ctx context.Context, tx rows.DB) error { return fn(rows.NewRegionReader(ctx, tx)) })
 }
 
-// Write implements cloud.RegionStore.
+// Write implements cloud.RegionStore. Of two transactions one waits until the
+// other is done, in whatever process, and then sees what it did.
 func (r *Region) Write(ctx context.Context, fn func(cloud.RegionWriter) error) error {
-	return r.db.inWrite(ctx, func(ctx context.Context, tx rows.DB) error { return fn(newRegionWriter(ctx, tx)) })
+	return r.db.inWrite(ctx, func(ctx context.Context, tx rows.DB) error {
+		if err := batchdb.New(tx).LockName(ctx, "region"); err != nil {
+			return err
+		}
+		return fn(rows.NewRegionWriter(ctx, tx))
+	})
 }
 
 // Ping implements cloud.RegionStore.

@@ -11,6 +11,23 @@ type Daemon struct {
 	GrantRevision int64
 }
 
+type Filesystem struct {
+	ID        string
+	ProjectID string
+	Name      string
+	Size      int64
+	State     string
+	CreatedAt int64
+}
+
+type Gpu struct {
+	Host      string
+	Address   string
+	Model     string
+	Offered   bool
+	MachineID string
+}
+
 type Grant struct {
 	Subject        string
 	OrganizationID string
@@ -18,6 +35,15 @@ type Grant struct {
 	SshKeys        string
 	RevokedTokens  string
 	AskedAt        int64
+}
+
+type Host struct {
+	Name       string
+	Cpu        int64
+	Memory     int64
+	CpuUsed    int64
+	MemoryUsed int64
+	Offered    bool
 }
 
 type Identity struct {
@@ -29,11 +55,49 @@ type Identity struct {
 	DigestSum   string
 }
 
+type InstanceCount struct {
+	OrganizationID string
+	Type           string
+	N              int64
+}
+
+type Machine struct {
+	ID             string
+	OrganizationID string
+	ProjectID      string
+	Host           string
+	Placed         bool
+	Ip             string
+	Preemptible    bool
+	CreatedAt      int64
+	Body           string
+}
+
 type Object struct {
 	Kind string
 	ID   string
 	Rev  int64
 	Body string
+}
+
+type Project struct {
+	ID             string
+	OrganizationID string
+	Name           string
+	State          string
+	Tags           string
+	CreatedAt      int64
+}
+
+type Span struct {
+	ID             string
+	MachineID      string
+	OrganizationID string
+	ProjectID      string
+	Type           string
+	Started        bool
+	BegunAt        int64
+	EndedAt        int64
 }
 
 type Tombstone struct {

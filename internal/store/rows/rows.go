@@ -34,7 +34,10 @@ type RegionReader struct {
 }
 
 // RegionWriter implements cloud.RegionWriter.
-type RegionWriter struct{ RegionReader }
+type RegionWriter struct {
+	RegionReader
+	tx DB
+}
 
 var (
 	_ cloud.Writer       = Writer{}
@@ -54,7 +57,25 @@ func NewRegionReader(ctx context.Context, tx DB) RegionReader {
 
 // NewRegionWriter returns the writer of a transaction of a region.
 func NewRegionWriter(ctx context.Context, tx DB) RegionWriter {
-	return RegionWriter{NewRegionReader(ctx, tx)}
+	return RegionWriter{NewRegionReader(ctx, tx), tx}
+}
+
+// whole runs fn, of which nothing remains if it fails; the transaction can go
+// on. It is not for use within itself.
+func (w RegionWriter) whole(fn func() error) error {
+	if _, err := w.tx.Exec(w.ctx, "SAVEPOINT whole"); err != nil {
+		return err
+	}
+	failure := fn()
+	if failure != nil {
+		if _, err := w.tx.Exec(w.ctx, "ROLLBACK TO SAVEPOINT whole"); err != nil {
+			return err
+		}
+	}
+	if _, err := w.tx.Exec(w.ctx, "RELEASE SAVEPOINT whole"); err != nil {
+		return err
+	}
+	return failure
 }
 
 // CreatePlane puts in what a plane's database has from the start, unless it is

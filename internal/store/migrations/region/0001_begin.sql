@@ -50,3 +50,81 @@ CREATE TABLE grants (
     PRIMARY KEY (subject, organization_id)
 );
 CREATE INDEX grants_by_age ON grants (asked_at);
+
+-- What the region owns. Times are microseconds since 1970 UTC, amounts of memory
+-- and storage bytes.
+
+CREATE TABLE projects (
+    id              TEXT   NOT NULL PRIMARY KEY,
+    organization_id TEXT   NOT NULL,
+    name            TEXT   NOT NULL,
+    state           TEXT   NOT NULL,
+    tags            TEXT   NOT NULL, -- JSON
+    created_at      BIGINT NOT NULL
+);
+CREATE INDEX projects_by_organization ON projects (organization_id, id);
+
+CREATE TABLE machines (
+    id              TEXT    NOT NULL PRIMARY KEY,
+    organization_id TEXT    NOT NULL,
+    project_id      TEXT    NOT NULL REFERENCES projects (id),
+    host            TEXT    NOT NULL, -- '' before it was placed for the first time
+    placed          BOOLEAN NOT NULL,
+    ip              TEXT    NOT NULL, -- '' for none
+    preemptible     BOOLEAN NOT NULL,
+    created_at      BIGINT  NOT NULL,
+    body            TEXT    NOT NULL  -- JSON: the rest
+);
+CREATE INDEX machines_by_project ON machines (project_id, id);
+CREATE UNIQUE INDEX machines_by_ip ON machines (ip) WHERE ip > '';
+CREATE INDEX machines_to_preempt ON machines (preemptible, created_at, id) WHERE placed;
+
+CREATE TABLE filesystems (
+    id         TEXT   NOT NULL PRIMARY KEY,
+    project_id TEXT   NOT NULL REFERENCES projects (id),
+    name       TEXT   NOT NULL,
+    size       BIGINT NOT NULL,
+    state      TEXT   NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX filesystems_by_project ON filesystems (project_id, id);
+
+-- More may be taken of a host than it has: when it has shrunk.
+CREATE TABLE hosts (
+    name        TEXT    NOT NULL PRIMARY KEY,
+    cpu         BIGINT  NOT NULL,
+    memory      BIGINT  NOT NULL,
+    cpu_used    BIGINT  NOT NULL CHECK (cpu_used >= 0),
+    memory_used BIGINT  NOT NULL CHECK (memory_used >= 0),
+    offered     BOOLEAN NOT NULL -- false for one that goes when nothing of it is taken
+);
+
+CREATE TABLE gpus (
+    host       TEXT    NOT NULL REFERENCES hosts (name),
+    address    TEXT    NOT NULL,
+    model      TEXT    NOT NULL,
+    offered    BOOLEAN NOT NULL, -- as a host's
+    machine_id TEXT    NOT NULL, -- '' for nobody's
+    PRIMARY KEY (host, address)
+);
+
+-- How many instances of a type each organization has.
+CREATE TABLE instance_counts (
+    organization_id TEXT   NOT NULL,
+    type            TEXT   NOT NULL,
+    n               BIGINT NOT NULL CHECK (n >= 0),
+    PRIMARY KEY (organization_id, type)
+);
+
+-- Usage, which outlives its machine.
+CREATE TABLE spans (
+    id              TEXT    NOT NULL PRIMARY KEY,
+    machine_id      TEXT    NOT NULL,
+    organization_id TEXT    NOT NULL,
+    project_id      TEXT    NOT NULL,
+    type            TEXT    NOT NULL,
+    started         BOOLEAN NOT NULL,
+    begun_at        BIGINT  NOT NULL,
+    ended_at        BIGINT  NOT NULL -- 0 while it lasts
+);
+CREATE INDEX spans_by_machine ON spans (machine_id, begun_at, id);
