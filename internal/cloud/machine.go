@@ -49,6 +49,10 @@ type MachineSpec struct {
 	SSHKeys     []string // lines of the keys that its creator had
 }
 
+// Yielding reports whether it has a share of a host that it may lose or is about
+// to give back.
+func (m Machine) Yielding() bool { return m.Placed && (m.Preemptible || m.Goal != GoalRunning) }
+
 // Report is what the plane is told of the machine. Its host vouches for it, and
 // the region itself while it has none.
 func (m Machine) Report() InstanceReport {

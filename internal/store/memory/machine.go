@@ -76,8 +76,8 @@ func (t regionTransaction) AllMachines(after cloud.ID, limit int) ([]cloud.Machi
 	return first(ordered(list, machineID, ownMachine), limit), nil
 }
 
-func (t regionTransaction) PreemptibleMachines() ([]cloud.Machine, error) {
-	list := selected(t.machines, func(m cloud.Machine) bool { return m.Placed && m.Preemptible })
+func (t regionTransaction) YieldingMachines() ([]cloud.Machine, error) {
+	list := selected(t.machines, func(m cloud.Machine) bool { return m.Yielding() })
 	list = ordered(list, machineID, ownMachine)
 	slices.Reverse(list)
 	slices.SortStableFunc(list, func(a, b cloud.Machine) int { return b.CreatedAt.Compare(a.CreatedAt) })
@@ -108,7 +108,7 @@ func (t regionTransaction) PutMachine(m cloud.Machine) error {
 	if err := t.checkRoom(before, m); err != nil {
 		return err
 	}
-	m.CreatedAt, m.RetryAt = stored(m.CreatedAt), stored(m.RetryAt)
+	m.CreatedAt = stored(m.CreatedAt)
 	t.machines[m.ID] = ownMachine(m)
 	t.forget()
 	return nil

@@ -72,7 +72,7 @@ func (q *Queries) DeleteMachine(ctx context.Context, id string) error {
 }
 
 const getMachine = `-- name: GetMachine :one
-SELECT id, organization_id, project_id, host, placed, ip, preemptible, created_at, body FROM machines WHERE id = $1
+SELECT id, organization_id, project_id, host, placed, ip, yielding, created_at, body FROM machines WHERE id = $1
 `
 
 func (q *Queries) GetMachine(ctx context.Context, id string) (Machine, error) {
@@ -85,7 +85,7 @@ func (q *Queries) GetMachine(ctx context.Context, id string) (Machine, error) {
 		&i.Host,
 		&i.Placed,
 		&i.Ip,
-		&i.Preemptible,
+		&i.Yielding,
 		&i.CreatedAt,
 		&i.Body,
 	)
@@ -117,7 +117,7 @@ func (q *Queries) ListAddresses(ctx context.Context) ([]string, error) {
 }
 
 const listAllMachines = `-- name: ListAllMachines :many
-SELECT id, organization_id, project_id, host, placed, ip, preemptible, created_at, body FROM machines WHERE id > $1 ORDER BY id LIMIT CAST($2 AS BIGINT)
+SELECT id, organization_id, project_id, host, placed, ip, yielding, created_at, body FROM machines WHERE id > $1 ORDER BY id LIMIT CAST($2 AS BIGINT)
 `
 
 type ListAllMachinesParams struct {
@@ -141,7 +141,7 @@ func (q *Queries) ListAllMachines(ctx context.Context, arg ListAllMachinesParams
 			&i.Host,
 			&i.Placed,
 			&i.Ip,
-			&i.Preemptible,
+			&i.Yielding,
 			&i.CreatedAt,
 			&i.Body,
 		); err != nil {
@@ -156,7 +156,7 @@ func (q *Queries) ListAllMachines(ctx context.Context, arg ListAllMachinesParams
 }
 
 const listMachines = `-- name: ListMachines :many
-SELECT id, organization_id, project_id, host, placed, ip, preemptible, created_at, body FROM machines WHERE project_id = $1 ORDER BY id
+SELECT id, organization_id, project_id, host, placed, ip, yielding, created_at, body FROM machines WHERE project_id = $1 ORDER BY id
 `
 
 func (q *Queries) ListMachines(ctx context.Context, projectID string) ([]Machine, error) {
@@ -175,7 +175,7 @@ func (q *Queries) ListMachines(ctx context.Context, projectID string) ([]Machine
 			&i.Host,
 			&i.Placed,
 			&i.Ip,
-			&i.Preemptible,
+			&i.Yielding,
 			&i.CreatedAt,
 			&i.Body,
 		); err != nil {
@@ -189,12 +189,12 @@ func (q *Queries) ListMachines(ctx context.Context, projectID string) ([]Machine
 	return items, nil
 }
 
-const listPreemptibleMachines = `-- name: ListPreemptibleMachines :many
-SELECT id, organization_id, project_id, host, placed, ip, preemptible, created_at, body FROM machines WHERE placed AND preemptible = TRUE ORDER BY created_at DESC, id DESC
+const listYieldingMachines = `-- name: ListYieldingMachines :many
+SELECT id, organization_id, project_id, host, placed, ip, yielding, created_at, body FROM machines WHERE yielding ORDER BY created_at DESC, id DESC
 `
 
-func (q *Queries) ListPreemptibleMachines(ctx context.Context) ([]Machine, error) {
-	rows, err := q.db.Query(ctx, listPreemptibleMachines)
+func (q *Queries) ListYieldingMachines(ctx context.Context) ([]Machine, error) {
+	rows, err := q.db.Query(ctx, listYieldingMachines)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +209,7 @@ func (q *Queries) ListPreemptibleMachines(ctx context.Context) ([]Machine, error
 			&i.Host,
 			&i.Placed,
 			&i.Ip,
-			&i.Preemptible,
+			&i.Yielding,
 			&i.CreatedAt,
 			&i.Body,
 		); err != nil {
@@ -224,7 +224,7 @@ func (q *Queries) ListPreemptibleMachines(ctx context.Context) ([]Machine, error
 }
 
 const putMachine = `-- name: PutMachine :exec
-INSERT INTO machines (id, organization_id, project_id, host, placed, ip, preemptible, created_at, body)
+INSERT INTO machines (id, organization_id, project_id, host, placed, ip, yielding, created_at, body)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (id) DO UPDATE SET
     organization_id = excluded.organization_id,
@@ -232,7 +232,7 @@ ON CONFLICT (id) DO UPDATE SET
     host = excluded.host,
     placed = excluded.placed,
     ip = excluded.ip,
-    preemptible = excluded.preemptible,
+    yielding = excluded.yielding,
     created_at = excluded.created_at,
     body = excluded.body
 `
@@ -244,7 +244,7 @@ type PutMachineParams struct {
 	Host           string
 	Placed         bool
 	Ip             string
-	Preemptible    bool
+	Yielding       bool
 	CreatedAt      int64
 	Body           string
 }
@@ -257,7 +257,7 @@ func (q *Queries) PutMachine(ctx context.Context, arg PutMachineParams) error {
 		arg.Host,
 		arg.Placed,
 		arg.Ip,
-		arg.Preemptible,
+		arg.Yielding,
 		arg.CreatedAt,
 		arg.Body,
 	)

@@ -68,7 +68,7 @@ type Machine struct {
 	Host           string
 	Placed         bool
 	Ip             string
-	Preemptible    bool
+	Yielding       bool
 	CreatedAt      int64
 	Body           string
 }

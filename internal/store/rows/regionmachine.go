@@ -14,6 +14,7 @@ type machineBody struct {
 	Name        string              `json:"name"`
 	Type        machineType         `json:"type"`
 	Image       string              `json:"image"`
+	Preemptible bool                `json:"preemptible"`
 	Ephemeral   bool                `json:"ephemeral"`
 	UserData    *string             `json:"user_data"`
 	Filesystems []cloud.ID          `json:"filesystems"`
@@ -24,8 +25,6 @@ type machineBody struct {
 	Reason      string              `json:"reason"`
 	GPUs        []string            `json:"gpus"`
 	Prepared    bool                `json:"prepared"`
-	Failures    int                 `json:"failures"`
-	RetryAt     int64               `json:"retry_at"` // microseconds since 1970 UTC
 }
 
 // machineType is cloud.InstanceType, as it is stored.
@@ -50,7 +49,7 @@ func machine(row regiondb.Machine) (cloud.Machine, error) {
 			Name:        body.Name,
 			Type:        cloud.InstanceType(body.Type),
 			Image:       body.Image,
-			Preemptible: row.Preemptible,
+			Preemptible: body.Preemptible,
 			Ephemeral:   body.Ephemeral,
 			UserData:    body.UserData,
 			Filesystems: body.Filesystems,
@@ -67,8 +66,6 @@ func machine(row regiondb.Machine) (cloud.Machine, error) {
 		GPUs:      body.GPUs,
 		IP:        row.Ip,
 		Prepared:  body.Prepared,
-		Failures:  body.Failures,
-		RetryAt:   instant(body.RetryAt),
 	}, nil
 }
 
@@ -78,6 +75,7 @@ func machineParams(m cloud.Machine) (regiondb.PutMachineParams, error) {
 		Name:        m.Name,
 		Type:        machineType(m.Type),
 		Image:       m.Image,
+		Preemptible: m.Preemptible,
 		Ephemeral:   m.Ephemeral,
 		UserData:    m.UserData,
 		Filesystems: m.Filesystems,
@@ -88,8 +86,6 @@ func machineParams(m cloud.Machine) (regiondb.PutMachineParams, error) {
 		Reason:      m.Reason,
 		GPUs:        m.GPUs,
 		Prepared:    m.Prepared,
-		Failures:    m.Failures,
-		RetryAt:     micros(m.RetryAt),
 	})
 	return regiondb.PutMachineParams{
 		ID:             string(m.ID),
@@ -98,7 +94,7 @@ func machineParams(m cloud.Machine) (regiondb.PutMachineParams, error) {
 		Host:           m.Host,
 		Placed:         m.Placed,
 		Ip:             m.IP,
-		Preemptible:    m.Preemptible,
+		Yielding:       m.Yielding(),
 		CreatedAt:      micros(m.CreatedAt),
 		Body:           string(body),
 	}, err
@@ -130,9 +126,9 @@ func (r RegionReader) AllMachines(after cloud.ID, limit int) ([]cloud.Machine, e
 	return try(rows, err, machine)
 }
 
-// PreemptibleMachines implements cloud.RegionReader.
-func (r RegionReader) PreemptibleMachines() ([]cloud.Machine, error) {
-	rows, err := r.q.ListPreemptibleMachines(r.ctx)
+// YieldingMachines implements cloud.RegionReader.
+func (r RegionReader) YieldingMachines() ([]cloud.Machine, error) {
+	rows, err := r.q.ListYieldingMachines(r.ctx)
 	return try(rows, err, machine)
 }
 

@@ -71,13 +71,13 @@ CREATE TABLE machines (
     host            TEXT    NOT NULL, -- '' before it was placed for the first time
     placed          BOOLEAN NOT NULL,
     ip              TEXT    NOT NULL, -- '' for none
-    preemptible     BOOLEAN NOT NULL,
+    yielding        BOOLEAN NOT NULL, -- placed, and preemptible or not wanted to run
     created_at      BIGINT  NOT NULL,
     body            TEXT    NOT NULL  -- JSON: the rest
 );
 CREATE INDEX machines_by_project ON machines (project_id, id);
 CREATE UNIQUE INDEX machines_by_ip ON machines (ip) WHERE ip > '';
-CREATE INDEX machines_to_preempt ON machines (preemptible, created_at, id) WHERE placed;
+CREATE INDEX machines_yielding ON machines (created_at, id) WHERE yielding;
 
 CREATE TABLE filesystems (
     id         TEXT   NOT NULL PRIMARY KEY,

@@ -10,22 +10,22 @@ SELECT COUNT(*) FROM machines WHERE project_id = @project_id;
 -- name: ListAllMachines :many
 SELECT * FROM machines WHERE id > @after_id ORDER BY id LIMIT CAST(@max_rows AS BIGINT);
 
--- name: ListPreemptibleMachines :many
-SELECT * FROM machines WHERE placed AND preemptible = TRUE ORDER BY created_at DESC, id DESC;
+-- name: ListYieldingMachines :many
+SELECT * FROM machines WHERE yielding ORDER BY created_at DESC, id DESC;
 
 -- name: ListAddresses :many
 SELECT ip FROM machines WHERE ip > '' ORDER BY ip;
 
 -- name: PutMachine :exec
-INSERT INTO machines (id, organization_id, project_id, host, placed, ip, preemptible, created_at, body)
-VALUES (@id, @organization_id, @project_id, @host, @placed, @ip, @preemptible, @created_at, @body)
+INSERT INTO machines (id, organization_id, project_id, host, placed, ip, yielding, created_at, body)
+VALUES (@id, @organization_id, @project_id, @host, @placed, @ip, @yielding, @created_at, @body)
 ON CONFLICT (id) DO UPDATE SET
     organization_id = excluded.organization_id,
     project_id = excluded.project_id,
     host = excluded.host,
     placed = excluded.placed,
     ip = excluded.ip,
-    preemptible = excluded.preemptible,
+    yielding = excluded.yielding,
     created_at = excluded.created_at,
     body = excluded.body;
 
