@@ -38,18 +38,18 @@ func first(within netip.Prefix) netip.Addr {
 	return addr
 }
 
-// take returns the lowest address that is free. CodeConflict if none is.
-func (a *addresses) take() (netip.Addr, error) {
+// take returns the lowest address that is free, if one is.
+func (a *addresses) take() (free netip.Addr, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	// The last of the range is its broadcast address.
 	for addr := a.next; a.within.Contains(addr.Next()); addr = addr.Next() {
 		if !a.used[addr] {
 			a.used[addr], a.next = true, addr.Next()
-			return addr, nil
+			return addr, true
 		}
 	}
-	return netip.Addr{}, cloud.Conflict("the region has no address left; its operator can give it a larger range")
+	return netip.Addr{}, false
 }
 
 func (a *addresses) mark(text string) {

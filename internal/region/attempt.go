@@ -24,15 +24,17 @@ func (r *Reconciler) attempt(ctx context.Context, id cloud.ID) {
 	}
 	taken := stepNone
 	if err == nil {
-		taken = nextStep(m)
+		if taken = nextStep(m); taken != stepPlace {
+			r.waiting.remove(id)
+		}
 		err = r.take(ctx, m, taken)
 	}
 	if err == nil {
 		r.agenda.succeeded(id)
-		r.agenda.done(id, taken != stepNone && taken != stepPlace || taken == stepPlace && !r.waiting.has(id))
+		r.agenda.done(id, taken != stepNone && !r.waiting.has(id))
 		return
 	}
-	r.giveUp(ctx, m, taken, err)
+	r.giveUp(ctx, id, taken, err)
 }
 
 func (r *Reconciler) machine(ctx context.Context, id cloud.ID) (m cloud.Machine, err error) {
@@ -145,35 +147,35 @@ func engineMachine(m cloud.Machine) engine.Machine {
 // giveUp has a step that failed taken again later, or has the machine be in
 // error where that is of no use. What is to be stopped or deleted is tried for
 // ever: it has a share of a host.
-func (r *Reconciler) giveUp(ctx context.Context, m cloud.Machine, s step, cause error) {
+func (r *Reconciler) giveUp(ctx context.Context, id cloud.ID, s step, cause error) {
 	if ctx.Err() != nil {
 		return // of this process; the next one goes on
 	}
-	failures := r.agenda.failed(m.ID)
+	failures := r.agenda.failed(id)
 	making := s == stepPlace || s == stepPrepare || s == stepStart
 	reason, hopeless := verdict(s, cause, failures)
 	if making && hopeless {
-		r.Log.WarnContext(ctx, "an instance could not be had to run", "instance", m.ID, "step", s, "error", cloud.Explain(cause))
-		err := r.become(ctx, m.ID, func(m cloud.Machine) cloud.Machine {
+		r.Log.WarnContext(ctx, "an instance could not be had to run", "instance", id, "step", s, "error", cloud.Explain(cause))
+		err := r.become(ctx, id, func(m cloud.Machine) cloud.Machine {
 			if m.Goal != cloud.GoalRunning {
 				return m
 			}
 			return failed(m, reason)
 		})
 		if err == nil {
-			r.agenda.succeeded(m.ID)
-			r.agenda.done(m.ID, true)
+			r.agenda.succeeded(id)
+			r.agenda.done(id, true)
 			return
 		}
 		cause = errors.Join(cause, err)
 	}
-	r.Log.InfoContext(ctx, "a step of an instance failed; trying again", "instance", m.ID, "step", s, "failures", failures, "error", cloud.Explain(cause))
-	r.agenda.done(m.ID, false)
+	r.Log.InfoContext(ctx, "a step of an instance failed; trying again", "instance", id, "step", s, "failures", failures, "error", cloud.Explain(cause))
+	r.agenda.done(id, false)
 	go func() {
 		select {
 		case <-ctx.Done():
 		case <-r.Region.after(backoff(failures)):
-			r.Wake(m.ID)
+			r.Wake(id)
 		}
 	}()
 }

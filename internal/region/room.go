@@ -1,7 +1,9 @@
 package region
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
@@ -11,15 +13,20 @@ import (
 // waiting is who waits for room.
 type waiting struct {
 	mu sync.Mutex
-	of map[cloud.ID]cloud.Machine
+	of map[cloud.ID]waiter
 }
 
-func newWaiting() *waiting { return &waiting{of: map[cloud.ID]cloud.Machine{}} }
+type waiter struct {
+	cloud.Machine
+	expects bool // somebody is about to make room for it
+}
 
-func (w *waiting) put(m cloud.Machine) {
+func newWaiting() *waiting { return &waiting{of: map[cloud.ID]waiter{}} }
+
+func (w *waiting) put(m cloud.Machine, expects bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.of[m.ID] = m
+	w.of[m.ID] = waiter{m, expects}
 }
 
 func (w *waiting) remove(id cloud.ID) {
@@ -35,31 +42,32 @@ func (w *waiting) has(id cloud.ID) bool {
 	return ok
 }
 
-// fitting lists those for whom there is room now, the oldest first.
-func (w *waiting) fitting(hosts []cloud.HostUse) (ids []cloud.ID) {
+// hopeful lists those who should try again, now that there is room: who fits, and
+// who expected to and now does not, in the order of who comes first.
+func (w *waiting) hopeful(hosts []cloud.HostUse) (ids []cloud.ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	queue := make([]cloud.Machine, 0, len(w.of))
-	for _, m := range w.of {
-		queue = append(queue, m)
-	}
-	slices.SortFunc(queue, byAge)
-	for _, m := range queue {
-		if occupy(hosts, m.Type, m.Host) {
+	for _, m := range slices.SortedFunc(maps.Values(w.of), precedence) {
+		if occupy(hosts, m.Type, m.Host) || m.expects {
 			ids = append(ids, m.ID)
 		}
 	}
 	return ids
 }
 
-func byAge(a, b cloud.Machine) int {
-	if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
-		return c
+// precedence puts those first who are not preemptible, and who have waited for
+// longest.
+func precedence(a, b waiter) int {
+	switch {
+	case a.Preemptible != b.Preemptible && b.Preemptible:
+		return -1
+	case a.Preemptible != b.Preemptible:
+		return 1
 	}
-	return slices.Compare([]byte(a.ID), []byte(b.ID))
+	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 }
 
-// vacated wakes who waits for room that there is now.
+// vacated wakes who waited for the room that there is now.
 func (r *Reconciler) vacated(ctx context.Context) {
 	var hosts []cloud.HostUse
 	err := r.Region.Read(ctx, func(tx cloud.RegionReader) (err error) {
@@ -69,7 +77,7 @@ func (r *Reconciler) vacated(ctx context.Context) {
 	if err != nil {
 		return // the next survey looks again
 	}
-	for _, id := range r.waiting.fitting(hosts) {
+	for _, id := range r.waiting.hopeful(hosts) {
 		r.Wake(id)
 	}
 }
@@ -83,18 +91,17 @@ func (r *Reconciler) place(ctx context.Context, id cloud.ID) error {
 	}
 	address := m.IP
 	if address == "" {
-		free, err := r.addresses.take()
-		if err != nil {
-			return err
+		if free, ok := r.addresses.take(); ok {
+			address = free.String()
 		}
-		address = free.String()
 	}
+	r.waiting.put(m, true) // so that who makes room meanwhile does not miss it
 	var decided placement
 	err = r.Region.change(ctx, func(c *change) (err error) {
 		decided, err = c.place(id, address)
 		return err
 	})
-	if m.IP == "" && (err != nil || decided.host == "") {
+	if m.IP == "" && address != "" && (err != nil || decided.host == "") {
 		r.addresses.free(address)
 	}
 	if err != nil {
@@ -104,7 +111,7 @@ func (r *Reconciler) place(ctx context.Context, id cloud.ID) error {
 		r.waiting.remove(id)
 		return nil
 	}
-	r.waiting.put(m)
+	r.waiting.put(m, decided.waits || len(decided.victims) > 0)
 	for _, v := range decided.victims {
 		r.Wake(v.ID)
 	}
@@ -118,6 +125,10 @@ func (c *change) place(id cloud.ID, address string) (placement, error) {
 	}
 	if nextStep(m) != stepPlace { // its tenant has thought otherwise
 		return placement{host: m.Host}, nil
+	}
+	if address == "" {
+		m.State, m.Reason = cloud.InstanceOutOfStock, "the region has no address left now; it starts when one is free"
+		return placement{}, c.put(m)
 	}
 	hosts, err := c.Hosts()
 	if err != nil {
