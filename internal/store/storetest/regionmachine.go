@@ -249,16 +249,19 @@ func testRegionRoom(t *testing.T, open func() cloud.RegionStore) {
 			"a move", placed(501, large, "right", "10.0.0.1", a), "",
 			[]string{"left 4/8 4Gi/16Gi []/3", "right 4/4 4Gi/64Gi [" + a + "]/1"},
 		},
+		{
+			"a move to a GPU of the same address", placed(501, large, "left", "10.0.0.1", a), "",
+			[]string{"left 8/8 8Gi/16Gi [" + a + "]/3", "right 0/4 0/64Gi []/1"},
+		},
 	} {
 		change(t, s, func(w cloud.RegionWriter) error {
-			before, _ := w.Machine(step.put.ID)
+			want, _ := w.Machine(step.put.ID) // the zero one before the first
 			err := w.PutMachine(step.put)
-			want := step.put
-			if step.refusal != "" {
+			if step.refusal == "" {
+				want = step.put
+				equal(t, step.what, err, nil)
+			} else {
 				wantCode(t, err, cloud.CodeConflict, step.refusal)
-				want = before
-			} else if err != nil {
-				return fmt.Errorf("%s: %w", step.what, err)
 			}
 			got, _ := w.Machine(step.put.ID)
 			equal(t, "the machine after "+step.what, got, want)
