@@ -97,7 +97,7 @@ func (t regionTransaction) Addresses() ([]string, error) {
 
 func (t regionTransaction) PutMachine(m cloud.Machine) error {
 	before, known := t.machines[m.ID]
-	if !known {
+	if !known || before.ProjectID != m.ProjectID {
 		if _, err := t.Project(m.ProjectID); err != nil {
 			return err
 		}

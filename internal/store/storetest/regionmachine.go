@@ -128,6 +128,9 @@ func testRegionMachines(t *testing.T, open func() cloud.RegionStore) {
 	full.State, full.Reason, full.Failures, full.RetryAt = cloud.InstanceStopped, "", 0, time.Time{}
 	place(t, s, full)
 	equal(t, "a machine after a change", see(t, s, of(cloud.RegionReader.Machine, full.ID)), full)
+	denied(t, s, cloud.CodeNotFound, "project", func(w cloud.RegionWriter) error {
+		return w.PutMachine(changed(full, func(m *cloud.Machine) { m.ProjectID = id(999) }))
+	})
 	change(t, s, func(w cloud.RegionWriter) error { return w.DeleteMachine(full.ID) })
 	equal(t, "north's machines without one", see(t, s, of(cloud.RegionReader.Machines, north.ID)), []cloud.Machine{bare})
 	denied(t, s, cloud.CodeNotFound, "instance", func(w cloud.RegionWriter) error { return w.DeleteMachine(full.ID) })
