@@ -53,25 +53,26 @@ type RegionReader interface {
 	Grants(since time.Time) ([]KeptGrant, error) // asked for at or after since, oldest first
 	GrantRevision() (uint64, error)              // up to which changes of grants are known
 
-	// What the region owns. Lists are by id.
+	// What the region owns. Lists are by id, unless they say otherwise.
 	Project(id ID) (Project, error)
 	Projects(organization ID) ([]Project, error)
 	Machine(id ID) (Machine, error)
 	Machines(project ID) ([]Machine, error)
 	CountMachines(project ID) (int64, error)
 	// AllMachines lists those of all projects after an id ("" begins), at most
-	// limit.
+	// limit; 0 is no limit.
 	AllMachines(after ID, limit int) ([]Machine, error)
 	// YieldingMachines lists those that are placed and preemptible, or placed and
-	// not wanted to run any more, newest first.
+	// not wanted to run any more, newest first; of one time, the later id.
 	YieldingMachines() ([]Machine, error)
 	Filesystem(id ID) (Filesystem, error)
 	Filesystems(project ID) ([]Filesystem, error)
 	AllFilesystems() ([]Filesystem, error)
-	Addresses() ([]string, error) // that machines have
-	// Hosts lists the hosts by name, with what of them is taken.
+	Addresses() ([]string, error) // that machines have, as text sorts them
+	// Hosts lists the hosts by name, with what of them is taken; their GPUs by
+	// address.
 	Hosts() ([]HostUse, error)
-	// Spans lists a machine's usage, oldest first.
+	// Spans lists a machine's usage, oldest first; it may outlive the machine.
 	Spans(machine ID) ([]Span, error)
 }
 
@@ -102,11 +103,15 @@ type RegionWriter interface {
 	DeleteProject(id ID) error
 	// PutMachine inserts or replaces. It takes from, and gives back to, the
 	// machine's host what it holds now and did not before, or the other way
-	// round. CodeConflict if the host has not that much left, if one of the GPUs
-	// is another's, or if the address is.
+	// round: its share of the host and its GPUs while it is placed, and its
+	// address for as long as it has one. CodeConflict if the host has not that
+	// much left, if one of the GPUs is another's or not the host's, or if the
+	// address is another's; then nothing has changed, and the transaction can go
+	// on. CodeNotFound if there is no such project.
 	PutMachine(m Machine) error
 	// DeleteMachine gives back all that it held. Its usage stays.
 	DeleteMachine(id ID) error
+	// PutFilesystem inserts or replaces. CodeNotFound if there is no such project.
 	PutFilesystem(f Filesystem) error
 	DeleteFilesystem(id ID) error
 	// SetHosts makes these the hosts, and leaves what is taken as it is; a host
@@ -114,7 +119,9 @@ type RegionWriter interface {
 	// then has nothing to give.
 	SetHosts(hosts []Host) error
 	// CountInstances adds to how many instances of a type an organization has,
-	// unless that is over most: then CodeConflict. It is how quotas hold.
+	// unless that is over most: then CodeConflict. It is how quotas hold. add is
+	// below 0 for those that go, which no limit holds back; it is CodeConflict if
+	// there are not so many.
 	CountInstances(organization ID, typeName string, add, most int64) error
 	PutSpan(s Span) error // inserts or replaces
 }

@@ -97,7 +97,7 @@ func (t regionTransaction) Addresses() ([]string, error) {
 
 func (t regionTransaction) PutMachine(m cloud.Machine) error {
 	before, known := t.machines[m.ID]
-	if !known {
+	if !known || before.ProjectID != m.ProjectID {
 		if _, err := t.Project(m.ProjectID); err != nil {
 			return err
 		}
@@ -135,12 +135,12 @@ func (t regionTransaction) checkRoom(before, m cloud.Machine) error {
 	if !same && (host.CPUUsed+m.Type.CPU > host.CPU || host.MemoryUsed+m.Type.Memory > host.Memory) {
 		return cloud.Conflict("the host %s has not enough room left", m.Host)
 	}
-	for _, address := range m.GPUs {
+	for i, address := range m.GPUs {
 		if stays && slices.Contains(before.GPUs, address) {
 			continue
 		}
 		offered := slices.ContainsFunc(host.GPUs, func(gpu cloud.GPU) bool { return gpu.Address == address })
-		if !offered || slices.Contains(host.GPUsUsed, address) {
+		if !offered || slices.Contains(host.GPUsUsed, address) || slices.Contains(m.GPUs[:i], address) {
 			return cloud.Conflict("the host %s has no free GPU at %s", m.Host, address)
 		}
 	}

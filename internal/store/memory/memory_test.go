@@ -11,14 +11,16 @@ import (
 // What is opened again is what was kept.
 func TestRegionStore(t *testing.T) {
 	t.Parallel()
-	storetest.TestRegionStore(t, func(*testing.T) func(func() cloud.ID) cloud.RegionStore {
+	storetest.TestRegionStore(t, func(t *testing.T) func(func() cloud.ID) cloud.RegionStore {
 		var made *memory.Region
 		return func(newIncarnation func() cloud.ID) cloud.RegionStore {
-			if made == nil {
+			switch {
+			case made == nil:
 				made = memory.NewRegion(newIncarnation())
-				return made
+			case made.Ping(t.Context()) != nil: // closed
+				made = made.Clone()
 			}
-			return made.Clone()
+			return made
 		}
 	})
 }

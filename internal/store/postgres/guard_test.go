@@ -180,7 +180,7 @@ func TestTheSecondSeesTheFirst(t *testing.T) {
 }
 
 // TestOneStreamOfChanges has two processes change a region at once. Fails
-// without the lock on the identity: both would give out one seq.
+// without the lock that Write begins with: both would give out one seq.
 func TestOneStreamOfChanges(t *testing.T) {
 	t.Parallel()
 	database := pgtest.Database(t)

@@ -175,7 +175,7 @@ func (q *Queries) OfferHost(ctx context.Context, arg OfferHostParams) error {
 
 const takeGPU = `-- name: TakeGPU :execrows
 UPDATE gpus SET machine_id = $1
-WHERE host = $2 AND address = $3 AND offered AND machine_id = ''
+WHERE host = $2 AND address = $3 AND machine_id = ''
 `
 
 type TakeGPUParams struct {

@@ -190,7 +190,7 @@ func (q *Queries) ListMachines(ctx context.Context, projectID string) ([]Machine
 }
 
 const listYieldingMachines = `-- name: ListYieldingMachines :many
-SELECT id, organization_id, project_id, host, placed, ip, yielding, created_at, body FROM machines WHERE yielding ORDER BY created_at DESC, id DESC
+SELECT id, organization_id, project_id, host, placed, ip, yielding, created_at, body FROM machines WHERE yielding = TRUE ORDER BY created_at DESC, id DESC
 `
 
 func (q *Queries) ListYieldingMachines(ctx context.Context) ([]Machine, error) {

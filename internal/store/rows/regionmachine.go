@@ -138,11 +138,14 @@ func (r RegionReader) Addresses() ([]string, error) { return r.q.ListAddresses(r
 // PutMachine implements cloud.RegionWriter.
 func (w RegionWriter) PutMachine(m cloud.Machine) error {
 	before, err := w.Machine(m.ID)
-	if cloud.CodeOf(err) == cloud.CodeNotFound {
-		_, err = w.Project(m.ProjectID)
-	}
-	if err != nil {
+	isNew := cloud.CodeOf(err) == cloud.CodeNotFound
+	if err != nil && !isNew {
 		return err
+	}
+	if isNew || before.ProjectID != m.ProjectID {
+		if _, err := w.Project(m.ProjectID); err != nil {
+			return err
+		}
 	}
 	row, err := machineParams(m)
 	if err != nil {

@@ -29,8 +29,15 @@ var whole = map[string][]string{
 		"ListOrganizationsIn",      // when the operator changes who may use a region
 	},
 	"region": {
-		"CountObjects",  // all of them, by the operator's wish
-		"GetPruneFloor", // as many as are kept
+		"CountObjects",       // all of them, by the operator's wish
+		"GetPruneFloor",      // as many as are kept
+		"ListAllFilesystems", // all of them, when the region looks at everything
+		"ListHosts",          // the region's own, as the next five
+		"ListGPUs",           //
+		"WithdrawHosts",      //
+		"WithdrawGPUs",       //
+		"ForgetHosts",        //
+		"ForgetGPUs",         //
 	},
 }
 
@@ -58,7 +65,7 @@ var (
 	embedded  = regexp.MustCompile(`sqlc\.embed\((\w+)\)`)
 	costly    = regexp.MustCompile(`TEMP B-TREE|SCAN \w+( |$)`)
 	// Tables of one row.
-	small = regexp.MustCompile(`SCAN (plane|p|g|grant_stream|identity|daemon|CONSTANT ROW)`)
+	small = regexp.MustCompile(`SCAN (plane|p|g|grant_stream|identity|daemon|CONSTANT ROW)( |$)`)
 )
 
 func checkPlans(t *testing.T, db *sql.DB, schema string) {

@@ -19,7 +19,7 @@ func OpenRegion(ctx context.Context, path string, newIncarnation func() cloud.ID
 	db, err := openDatabase(ctx, path, schema{
 		name:          "region",
 		applicationID: 0x50534b52, // "PSKR"
-		remedy:        "move it away, and the region makes a new one of what its engine reports",
+		remedy:        "put a copy of it back, or move it away: then the region begins anew, without its projects and instances",
 		migrations:    migrations.Region(),
 		begin: func(ctx context.Context, tx rows.DB) error {
 			return rows.CreateIdentity(ctx, tx, newIncarnation())

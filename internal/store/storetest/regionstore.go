@@ -15,14 +15,27 @@ import (
 // called, with newIncarnation for what a new one is called.
 func TestRegionStore(t *testing.T, create func(t *testing.T) (open func(newIncarnation func() cloud.ID) cloud.RegionStore)) {
 	for name, test := range map[string]func(*testing.T, func() cloud.RegionStore){
-		"Changes":      testRegionChanges,
-		"Closed":       testRegionClosed,
-		"Daemon":       testRegionDaemon,
-		"Grants":       testRegionGrants,
-		"Identity":     testRegionIdentity,
-		"Objects":      testRegionObjects,
-		"Tombstones":   testRegionTombstones,
-		"Transactions": testRegionTransactions,
+		"Changes":           testRegionChanges,
+		"Closed":            testRegionClosed,
+		"Daemon":            testRegionDaemon,
+		"Filesystems":       testRegionFilesystems,
+		"Grants":            testRegionGrants,
+		"Hosts":             testRegionHosts,
+		"Identity":          testRegionIdentity,
+		"Machines":          testRegionMachines,
+		"MachinesAreCopies": testRegionMachinesAreCopies,
+		"MachinesFail":      testRegionMachinesFail,
+		"Objects":           testRegionObjects,
+		"Yielding":          testRegionYielding,
+		"Projects":          testRegionProjects,
+		"ProjectsInUse":     testRegionProjectsInUse,
+		"Quota":             testRegionQuota,
+		"Race":              testRegionRace,
+		"RaceBlind":         testRegionRaceBlind,
+		"Room":              testRegionRoom,
+		"Spans":             testRegionSpans,
+		"Tombstones":        testRegionTombstones,
+		"Transactions":      testRegionTransactions,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -77,7 +77,7 @@ CREATE TABLE machines (
 );
 CREATE INDEX machines_by_project ON machines (project_id, id);
 CREATE UNIQUE INDEX machines_by_ip ON machines (ip) WHERE ip > '';
-CREATE INDEX machines_yielding ON machines (created_at, id) WHERE yielding;
+CREATE INDEX machines_yielding ON machines (yielding, created_at, id);
 
 CREATE TABLE filesystems (
     id         TEXT   NOT NULL PRIMARY KEY,

@@ -28,7 +28,7 @@ UPDATE hosts SET cpu_used = cpu_used - @cpu, memory_used = memory_used - @memory
 
 -- name: TakeGPU :execrows
 UPDATE gpus SET machine_id = @machine_id
-WHERE host = @host AND address = @address AND offered AND machine_id = '';
+WHERE host = @host AND address = @address AND machine_id = '';
 
 -- name: GiveGPU :exec
 UPDATE gpus SET machine_id = '' WHERE host = @host AND address = @address AND machine_id = @machine_id;

@@ -11,7 +11,7 @@ SELECT COUNT(*) FROM machines WHERE project_id = @project_id;
 SELECT * FROM machines WHERE id > @after_id ORDER BY id LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: ListYieldingMachines :many
-SELECT * FROM machines WHERE yielding ORDER BY created_at DESC, id DESC;
+SELECT * FROM machines WHERE yielding = TRUE ORDER BY created_at DESC, id DESC;
 
 -- name: ListAddresses :many
 SELECT ip FROM machines WHERE ip > '' ORDER BY ip;
