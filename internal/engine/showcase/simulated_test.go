@@ -45,7 +45,7 @@ func newEngine(t *testing.T, c showcase.Config) engine.Inventory {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	enginetest.Test(t, enginetest.Subject{
+	enginetest.TestInventory(t, enginetest.InventorySubject{
 		New:    func(t *testing.T) engine.Inventory { return newEngine(t, config()) },
 		Settle: func() { time.Sleep(5 * time.Minute) },
 		Within: synctest.Test,

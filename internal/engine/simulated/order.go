@@ -170,14 +170,7 @@ func (e *Engine) carryOut(ctx context.Context, m engine.Machine, o order) error 
 		}
 		defer release()
 	}
-	needed := false
-	err := e.act(ctx, m.ID, o.begun, func() (err error) {
-		h, err := e.world.reach(m.Host)
-		if err == nil {
-			needed, err = o.ready(h.machine(m.ID))
-		}
-		return err
-	})
+	needed, err := e.begin(ctx, m, o)
 	if err != nil || !needed {
 		return err
 	}
@@ -199,6 +192,18 @@ func (e *Engine) carryOut(ctx context.Context, m engine.Machine, o order) error 
 		}
 	}
 	return nil
+}
+
+// begin looks whether there is anything to be done.
+func (e *Engine) begin(ctx context.Context, m engine.Machine, o order) (needed bool, err error) {
+	err = e.act(ctx, m.ID, o.begun, func() error {
+		h, err := e.world.reach(m.Host)
+		if err == nil {
+			needed, err = o.ready(h.machine(m.ID))
+		}
+		return err
+	})
+	return needed, err
 }
 
 // affect has one effect on a machine.
