@@ -30,6 +30,7 @@ type regionState struct {
 	daemon     cloud.Daemon
 	grants     map[cloud.GrantKey]cloud.KeptGrant
 	granted    uint64 // the revision of the grants
+	planeKeys  []byte
 }
 
 // grave is a tombstone and when it was put up.

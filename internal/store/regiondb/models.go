@@ -36,6 +36,11 @@ type Object struct {
 	Body string
 }
 
+type PlaneKey struct {
+	ID       int64
+	Document string
+}
+
 type Tombstone struct {
 	Kind     string
 	ID       string

@@ -21,6 +21,7 @@ func TestRegionStore(t *testing.T, create func(t *testing.T) (open func(newIncar
 		"Grants":       testRegionGrants,
 		"Identity":     testRegionIdentity,
 		"Objects":      testRegionObjects,
+		"PlaneKeys":    testRegionPlaneKeys,
 		"Tombstones":   testRegionTombstones,
 		"Transactions": testRegionTransactions,
 	} {

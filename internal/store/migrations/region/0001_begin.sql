@@ -39,6 +39,12 @@ CREATE TABLE daemon (
     grant_revision BIGINT NOT NULL  -- up to which changes of grants are applied
 );
 
+-- The keys that the plane was last seen to publish: no row before the first.
+CREATE TABLE plane_keys (
+    id       BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    document TEXT   NOT NULL
+);
+
 -- What the plane answered last about who may do what, for while it is away.
 CREATE TABLE grants (
     subject         TEXT   NOT NULL,
