@@ -17,6 +17,7 @@ type Grant struct {
 	Role           string
 	SshKeys        string
 	RevokedTokens  string
+	Organizations  string
 	AskedAt        int64
 }
 
