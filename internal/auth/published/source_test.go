@@ -76,7 +76,7 @@ func (p *plane) write(t *testing.T, fn func(cloud.Writer) error) {
 func (p *plane) RoundTrip(req *http.Request) (*http.Response, error) {
 	p.mu.Lock()
 	p.asked[req.URL.Path]++
-	away, hangs := p.away, p.hangs
+	mux, away, hangs := p.mux, p.away, p.hangs
 	p.mu.Unlock()
 	if hangs {
 		<-req.Context().Done()
@@ -86,7 +86,7 @@ func (p *plane) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, away
 	}
 	answer := httptest.NewRecorder()
-	p.mux.ServeHTTP(answer, req)
+	mux.ServeHTTP(answer, req)
 	return answer.Result(), nil
 }
 
