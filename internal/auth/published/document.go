@@ -14,9 +14,9 @@ import (
 	"github.com/penstock-cloud/penstock/internal/auth/issuer"
 )
 
-// Bounds on the modulus of a key, in bits: a shorter one can be broken, and one
-// that is much longer makes every verification slow.
-const minBits, maxBits = 2048, 8192
+// minBits is the least modulus of a key, in bits: a shorter one can be broken.
+// One over 4096, which makes every verification slow, go-jose does not read.
+const minBits = 2048
 
 // documents is what the plane publishes, in the form in which it is kept.
 type documents struct {
@@ -63,9 +63,8 @@ func usable(raw json.RawMessage) (id string, public *rsa.PublicKey) {
 	}
 	public, ok := key.Key.(*rsa.PublicKey)
 	switch {
-	case !ok, key.KeyID == "", key.Algorithm != auth.RS256, key.Use != "" && key.Use != "sig":
-		return "", nil
-	case public.N.BitLen() < minBits, public.N.BitLen() > maxBits:
+	case !ok, key.KeyID == "", key.Algorithm != auth.RS256, key.Use != "" && key.Use != "sig",
+		public.N.BitLen() < minBits:
 		return "", nil
 	}
 	return key.KeyID, public

@@ -25,12 +25,12 @@ type Region struct {
 
 type regionState struct {
 	identity   cloud.RegionIdentity
+	planeKeys  []byte
 	objects    map[cloud.ObjectKey]cloud.Object
 	tombstones map[cloud.ObjectKey]grave
 	daemon     cloud.Daemon
 	grants     map[cloud.GrantKey]cloud.KeptGrant
 	granted    uint64 // the revision of the grants
-	planeKeys  []byte
 }
 
 // grave is a tombstone and when it was put up.
