@@ -10,7 +10,7 @@ import (
 )
 
 const getPlaneKeys = `-- name: GetPlaneKeys :one
-SELECT document FROM plane_keys
+SELECT document FROM plane_keys WHERE id = 1
 `
 
 func (q *Queries) GetPlaneKeys(ctx context.Context) (string, error) {

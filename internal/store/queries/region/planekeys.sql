@@ -1,5 +1,5 @@
 -- name: GetPlaneKeys :one
-SELECT document FROM plane_keys;
+SELECT document FROM plane_keys WHERE id = 1;
 
 -- name: SetPlaneKeys :exec
 INSERT INTO plane_keys (id, document) VALUES (1, @document)
