@@ -52,6 +52,7 @@ type RegionReader interface {
 	Daemon() (Daemon, error)
 	Grants(since time.Time) ([]KeptGrant, error) // asked for at or after since, oldest first
 	GrantRevision() (uint64, error)              // up to which changes of grants are known
+	PlaneKeys() ([]byte, error)                  // as SetPlaneKeys got them; nil if it never did
 
 	// What the region owns. Lists are by id, unless they say otherwise.
 	Project(id ID) (Project, error)
@@ -97,6 +98,9 @@ type RegionWriter interface {
 	DeleteGrant(key GrantKey) error // nothing if there is none
 	DeleteGrantsBefore(since time.Time) error
 	SetGrantRevision(revision uint64) error
+	// SetPlaneKeys keeps the public keys that the plane was last seen to publish,
+	// which verify tokens while it is away: a text of whoever fetches them.
+	SetPlaneKeys(document []byte) error
 
 	PutProject(p Project) error // inserts or replaces
 	// DeleteProject is CodeConflict while it has machines or filesystems.

@@ -21,12 +21,13 @@ func NewGrantClient(c ReporterConfig) (*GrantClient, error) {
 	return &GrantClient{plane}, err
 }
 
-// Grant returns what a subject may do in an organization, and the revision of
-// grants as of which it may. CodeUnavailable while the plane, or whatever
-// stands before it, does not answer; another error if the plane does not know
-// this region, or says what this release does not understand.
+// Grant returns what a subject may do in an organization, or where the subject
+// belongs if the key names none; and the revision of grants as of which that
+// is so. CodeUnavailable while the plane, or whatever stands before it, does not
+// answer; another error if the plane does not know this region, or says what
+// this release does not understand.
 func (c *GrantClient) Grant(ctx context.Context, key cloud.GrantKey) (cloud.Grant, uint64, error) {
-	answer, err := c.plane.grant(ctx, wire.GetGrantParams{Subject: string(key.Subject), Organization: string(key.Organization)})
+	answer, err := c.plane.grant(ctx, wire.GetGrantParams{Subject: string(key.Subject), Organization: orNil(key.Organization)})
 	var refused *refusal
 	switch {
 	case errors.As(err, &refused) && (refused.status == http.StatusUnauthorized || refused.status == http.StatusForbidden):
@@ -34,14 +35,43 @@ func (c *GrantClient) Grant(ctx context.Context, key cloud.GrantKey) (cloud.Gran
 	case err != nil:
 		return cloud.Grant{}, 0, cloud.Unavailable(fmt.Errorf("ask for a grant: %w", err))
 	}
-	grant := cloud.Grant{SSHKeys: answer.SSHKeys, RevokedTokens: answer.RevokedTokens}
-	if answer.Role == nil {
-		return grant, answer.Revision, nil
+	read := grantIn
+	if key.Organization == "" {
+		read = membershipsIn
 	}
-	if grant.Role, err = cloud.ParseRole(string(*answer.Role)); err != nil {
-		return cloud.Grant{}, 0, fmt.Errorf("the plane grants the role %q, which this release does not know", *answer.Role)
+	grant, err := read(answer)
+	if err != nil {
+		return cloud.Grant{}, 0, err
 	}
 	return grant, answer.Revision, nil
+}
+
+// grantIn reads the answer about an organization.
+func grantIn(answer wire.Grant) (cloud.Grant, error) {
+	grant := cloud.Grant{SSHKeys: answer.SSHKeys, RevokedTokens: answer.RevokedTokens}
+	if answer.Role == nil {
+		return grant, nil
+	}
+	var err error
+	if grant.Role, err = cloud.ParseRole(string(*answer.Role)); err != nil {
+		return cloud.Grant{}, fmt.Errorf("the plane grants the role %q, which this release does not know", *answer.Role)
+	}
+	return grant, nil
+}
+
+// membershipsIn reads the answer about no organization in particular. Of the
+// roles in it none is used: what the subject may do is asked for where it is to
+// be done.
+func membershipsIn(answer wire.Grant) (cloud.Grant, error) {
+	grant := cloud.Grant{SSHKeys: answer.SSHKeys, RevokedTokens: answer.RevokedTokens}
+	for _, m := range answer.Organizations {
+		id, err := cloud.ParseID(m.Organization)
+		if err != nil {
+			return cloud.Grant{}, fmt.Errorf("the plane lists the organization %.80q, which is not an id", m.Organization)
+		}
+		grant.Organizations = append(grant.Organizations, id)
+	}
+	return grant, nil
 }
 
 // fromWireChanges reads what a sync's answer says of grants.

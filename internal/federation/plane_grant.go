@@ -12,6 +12,7 @@ const (
 	maxGrantKeys     = 200
 	maxGrantKeyBytes = 64 << 10
 	maxGrantChanges  = 250 // in one answer; over that it is all of them
+	maxMemberships   = 1000
 )
 
 // Grant says what a subject may do in an organization. Whether there is such a
@@ -48,6 +49,49 @@ func (p *Plane) Grant(ctx context.Context, region, subject, organization string)
 		return err
 	})
 	return grant, err
+}
+
+// Organizations lists where a subject belongs, as far as the region may serve
+// it. A subject that does not exist belongs nowhere.
+func (p *Plane) Organizations(ctx context.Context, region, subject string) (wire.Grant, error) {
+	if err := checkID("subject", subject); err != nil {
+		return wire.Grant{}, err
+	}
+	answer := wire.Grant{SSHKeys: []string{}}
+	var access cloud.Access
+	err := p.store.Read(ctx, func(r cloud.Reader) error {
+		plane, err := r.Plane()
+		if err != nil {
+			return err
+		}
+		answer.Revision = plane.GrantRevision
+		access, err = r.Access(region)
+		return err
+	})
+	if err != nil {
+		return wire.Grant{}, err
+	}
+	// Read after the revision: what changes in between the region is told of.
+	standing, err := p.store.Standing(ctx, cloud.ID(subject))
+	if err != nil && cloud.CodeOf(err) != cloud.CodeNotFound {
+		return wire.Grant{}, err
+	}
+	answer.Organizations = servedMemberships(access, standing.Relations)
+	return answer, nil
+}
+
+// servedMemberships are the first memberships in organizations that a region
+// may serve, as many as are told.
+func servedMemberships(access cloud.Access, relations []cloud.Relation) (list []wire.Membership) {
+	for _, r := range relations {
+		if len(list) == maxMemberships {
+			break
+		}
+		if access.Admits(r.OrganizationID) {
+			list = append(list, wire.Membership{Organization: string(r.OrganizationID), Role: wire.MembershipRole(r.Role)})
+		}
+	}
+	return list
 }
 
 // serves reports whether a region may serve an organization.

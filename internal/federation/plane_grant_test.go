@@ -136,6 +136,73 @@ func TestGrantsAreBounded(t *testing.T) {
 	}
 }
 
+// belongs makes a member of acme one of another organization too.
+func (s *stand) belongs(subject, organization cloud.ID, role cloud.Role) {
+	s.t.Helper()
+	s.write(func(w cloud.Writer) error {
+		return w.AddMember(cloud.Member{OrganizationID: organization, User: cloud.User{ID: subject}, Role: role})
+	})
+}
+
+func (s *stand) organizations(region string, subject cloud.ID) wire.Grant {
+	s.t.Helper()
+	answer, err := s.plane.Organizations(s.t.Context(), region, string(subject))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return answer
+}
+
+func TestWhereASubjectBelongs(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.join(ada, cloud.RoleEditor)
+	s.register(ada, "laptop", "ssh-ed25519 AAAA")
+	s.belongs(ada, bolt, cloud.RoleViewer)
+	in := func(list ...wire.Membership) wire.Grant {
+		return wire.Grant{Revision: s.revision(), SSHKeys: []string{}, Organizations: list}
+	}
+	acmes := wire.Membership{Organization: string(acme), Role: wire.MembershipRoleEditor}
+	bolts := wire.Membership{Organization: string(bolt), Role: wire.MembershipRoleViewer}
+	check := func(what string, got, want wire.Grant) {
+		t.Helper()
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+	check("a member of two", s.organizations(west, ada), in(acmes, bolts))
+	check("nobody", s.organizations(west, ben), in())
+	check("an organization's id", s.organizations(west, acme), in())
+	s.write(func(w cloud.Writer) error { return w.SetAccess(west, cloud.Access{Except: []cloud.ID{acme}}) })
+	check("in a region that may not serve one", s.organizations(west, ada), in(bolts))
+	check("in a region that may", s.organizations(east, ada), in(acmes, bolts))
+	s.write(func(w cloud.Writer) error { return w.SetAccess(east, cloud.Access{Closed: true}) })
+	check("in a region that may serve nobody", s.organizations(east, ada), in())
+	s.expel(ada)
+	check("one who was removed from one", s.organizations(west, ada), in(bolts))
+}
+
+func TestWhereASubjectBelongsIsBounded(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.join(ada, cloud.RoleEditor)
+	s.write(func(w cloud.Writer) error {
+		for n := range 1000 {
+			o := cloud.Organization{ID: cloud.ID(fmt.Sprintf("0195c0de-0000-7000-9000-%012d", n)), Name: fmt.Sprint("org-", n)}
+			if err := w.CreateOrganization(o); err != nil {
+				return err
+			}
+			if err := w.AddMember(cloud.Member{OrganizationID: o.ID, User: cloud.User{ID: ada}, Role: cloud.RoleViewer}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if got := s.organizations(west, ada).Organizations; len(got) != 1000 || got[0].Organization != string(acme) {
+		t.Errorf("%d of 1001 organizations are told, from %v, want the first 1000", len(got), got[0])
+	}
+}
+
 func TestGrantsOverHTTP(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
@@ -144,9 +211,14 @@ func TestGrantsOverHTTP(t *testing.T) {
 		return federation.BasePath + "/grants?" + url.Values{"subject": {subject}, "organization": {organization}}.Encode()
 	}
 	good := query(string(ada), string(acme))
-	got, err := a.client(credentialOf(east)).GetGrantWithResponse(t.Context(), &wire.GetGrantParams{Subject: string(ada), Organization: string(acme)})
+	organization := string(acme)
+	got, err := a.client(credentialOf(east)).GetGrantWithResponse(t.Context(), &wire.GetGrantParams{Subject: string(ada), Organization: &organization})
 	if err != nil || got.JSON200 == nil || *got.JSON200.Role != wire.GrantRoleViewer {
 		t.Fatalf("the grant: %v, %+v", err, got)
+	}
+	got, err = a.client(credentialOf(east)).GetGrantWithResponse(t.Context(), &wire.GetGrantParams{Subject: string(ada)})
+	if err != nil || got.JSON200 == nil || got.JSON200.Role != nil || len(got.JSON200.Organizations) != 1 {
+		t.Fatalf("the list: %v, %+v", err, got)
 	}
 	for name, tt := range map[string]struct {
 		path, credential string
@@ -157,7 +229,9 @@ func TestGrantsOverHTTP(t *testing.T) {
 		"an organization that is no id": {query(string(ada), "acme"), credentialOf(west).Reveal(), http.StatusBadRequest, "organization"},
 		"an id in upper case":           {query(strings.ToUpper(string(ada)), string(acme)), credentialOf(west).Reveal(), http.StatusBadRequest, "lower case"},
 		"no subject":                    {federation.BasePath + "/grants?organization=" + string(acme), credentialOf(west).Reveal(), http.StatusBadRequest, "subject is missing"},
-		"no organization":               {federation.BasePath + "/grants?subject=" + string(ada), credentialOf(west).Reveal(), http.StatusBadRequest, "organization is missing"},
+		"an organization that is empty": {query(string(ada), ""), credentialOf(west).Reveal(), http.StatusBadRequest, "organization"},
+		"a list of no id":               {federation.BasePath + "/grants?subject=ada", credentialOf(west).Reveal(), http.StatusBadRequest, "subject"},
+		"a list, without a credential":  {federation.BasePath + "/grants?subject=" + string(ada), "", http.StatusUnauthorized, "credential of a region"},
 		"no credential":                 {good, "", http.StatusUnauthorized, "credential of a region"},
 		"a caller's token":              {good, "eyJhbGciOiJFZERTQSJ9.e30.c2ln", http.StatusUnauthorized, "credential of a region"},
 	} {

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"strings"
 	"time"
 
@@ -30,7 +28,7 @@ const (
 type planeClient struct{ api *wire.ClientWithResponses }
 
 func newPlaneClient(c ReporterConfig) (*planeClient, error) {
-	base, err := planeURL(c.Plane, c.Plaintext)
+	plane, err := cloud.PlaneURL(c.Plane, c.Plaintext)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +45,7 @@ func newPlaneClient(c ReporterConfig) (*planeClient, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	credential := c.Credential
-	api, err := wire.NewClientWithResponses(base, wire.WithHTTPClient(client),
+	api, err := wire.NewClientWithResponses(plane+BasePath, wire.WithHTTPClient(client),
 		wire.WithRequestEditorFn(func(_ context.Context, req *http.Request) error {
 			req.Header.Set("Authorization", "Bearer "+credential.Reveal())
 			req.Header.Set("Accept", "application/json")
@@ -57,26 +55,6 @@ func newPlaneClient(c ReporterConfig) (*planeClient, error) {
 		return nil, fmt.Errorf("make a client for the plane: %w", err)
 	}
 	return &planeClient{api}, nil
-}
-
-// planeURL returns where the federation API of a plane is.
-func planeURL(plane string, plaintext bool) (string, error) {
-	u, err := url.Parse(plane)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return "", cloud.Invalid("the plane's URL must be like https://plane.example.com")
-	}
-	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return "", cloud.Invalid("the plane's URL must have no user, query or fragment; got %s", u.Redacted())
-	}
-	if u.Scheme == "http" && !plaintext && !isLoopback(u.Hostname()) {
-		return "", cloud.Invalid("the plane's URL must begin with https://, since the region's credential would travel to %s in the clear; --plane-plaintext permits it", u.Host)
-	}
-	return strings.TrimRight(u.String(), "/") + BasePath, nil
-}
-
-func isLoopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
 // boundedTransport bounds the answers, so that nothing in the plane's place

@@ -85,6 +85,52 @@ func TestAChangeOfAGrantReachesTheRegionWithItsNextSync(t *testing.T) {
 	})
 }
 
+// A region learns where a caller belongs, and of what changes there, as it does
+// of roles.
+func TestARegionKnowsWhereACallerBelongs(t *testing.T) {
+	t.Parallel()
+	withGrants(t, func(t *testing.T, b *bothEnds, _ func(cloud.ID, cloud.Action) cloud.Code) {
+		belongs := func(what string, subject cloud.ID, wantCurrent bool, want ...cloud.ID) {
+			t.Helper()
+			got, current, err := b.grants.(*region.Grants).Organizations(t.Context(), subject)
+			if err != nil || current != wantCurrent {
+				t.Errorf("%s: current is %v, and %v", what, current, err)
+			}
+			if diff := gocmp.Diff(want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", what, diff)
+			}
+		}
+		belongs("a member of one", ada, true, acme)
+		belongs("another", ben, true, acme)
+		b.stand.belongs(ada, bolt, cloud.RoleViewer)
+		b.stand.expel(ben)
+		belongs("before the sync", ada, true, acme)
+		b.pass(20 * time.Second) // a heartbeat
+		belongs("who joined another", ada, true, acme, bolt)
+		belongs("who was removed", ben, true)
+
+		b.stand.write(func(w cloud.Writer) error {
+			if err := w.SetAccess(west, cloud.Access{Except: []cloud.ID{acme}}); err != nil {
+				return err
+			}
+			return w.TouchGrants(cloud.GrantKey{Organization: acme})
+		})
+		b.pass(20 * time.Second)
+		belongs("when the region may not serve one", ada, true, bolt)
+
+		b.network.decide(func(string) fate { return lost })
+		b.pass(time.Hour)
+		belongs("with the plane away", ada, false, bolt)
+		b.stop()
+		b.openGrants()
+		b.start()
+		belongs("after a restart with the plane away", ada, false, bolt)
+		if _, _, err := b.grants.(*region.Grants).Organizations(t.Context(), ben); cloud.CodeOf(err) != cloud.CodeUnavailable {
+			t.Errorf("who belonged nowhere, with the plane away: %v", err)
+		}
+	})
+}
+
 // What changed while the region's process was down is known before anything
 // that it kept is used, even if the plane is gone right after.
 func TestWhatChangedWhileTheRegionWasDownDoesNotHold(t *testing.T) {
@@ -201,6 +247,24 @@ func TestGrantsOfAnotherRelease(t *testing.T) {
 			}
 			if diff := gocmp.Diff(want.grant, got); diff != "" {
 				t.Errorf("%.80s (-want +got):\n%s", text, diff)
+			}
+		}
+		for text, want := range map[string]struct {
+			organizations []cloud.ID
+			refused       bool
+		}{
+			`{"revision":7,"ssh_keys":[],"organizations":[{"organization":"` + string(acme) + `","role":"king","new":1}]}`: {organizations: []cloud.ID{acme}},
+			`{"revision":7,"ssh_keys":[]}`: {},
+			`{"revision":7,"ssh_keys":[],"organizations":[{"organization":"acme","role":"viewer"}]}`: {refused: true},
+			`{"revision":7,"ssh_keys":[],"organizations":{}}`:                                        {refused: true},
+		} {
+			answer = text
+			got, _, err := client.Grant(t.Context(), cloud.GrantKey{Subject: ada})
+			if (err != nil) != want.refused {
+				t.Errorf("%.120s: %v", text, err)
+			}
+			if diff := gocmp.Diff(want.organizations, got.Organizations); diff != "" {
+				t.Errorf("%.120s (-want +got):\n%s", text, diff)
 			}
 		}
 	})

@@ -147,7 +147,13 @@ func (h handlers) CommitSnapshot(w http.ResponseWriter, r *http.Request, id wire
 // GetGrant implements GET /grants.
 func (h handlers) GetGrant(w http.ResponseWriter, r *http.Request, params wire.GetGrantParams) {
 	peer := r.Context().Value(peerKey{}).(Peer) // admit sets it for every operation
-	grant, err := h.Plane.Grant(r.Context(), peer.Region, params.Subject, params.Organization)
+	var grant wire.Grant
+	var err error
+	if params.Organization == nil {
+		grant, err = h.Plane.Organizations(r.Context(), peer.Region, params.Subject)
+	} else {
+		grant, err = h.Plane.Grant(r.Context(), peer.Region, params.Subject, *params.Organization)
+	}
 	if err != nil {
 		h.errors.Write(w, r, err)
 		return

@@ -38,9 +38,10 @@ const (
 
 // Plane is whom a region asks what the subjects of tokens may do.
 type Plane interface {
-	// Grant returns the grant and the revision of grants as of which it is. An
-	// error is CodeUnavailable while the plane is away; any other one says that
-	// it does not answer this region.
+	// Grant returns the grant and the revision of grants as of which it is; for a
+	// key without an organization it is where the subject belongs. An error is
+	// CodeUnavailable while the plane is away; any other one says that it does
+	// not answer this region.
 	Grant(ctx context.Context, key cloud.GrantKey) (cloud.Grant, uint64, error)
 }
 
@@ -67,9 +68,11 @@ func (g Grant) Authorize(a cloud.Action) error {
 }
 
 var (
-	errOldGrant = errors.New("the plane is away, and its last answer permits no more than to read and to stop")
-	errNoMember = cloud.Forbidden("you do not belong to this organization, or this region does not serve it")
-	errBehind   = errors.New("the plane's answers about a grant are older than the changes that it told of")
+	errOldGrant       = errors.New("the plane is away, and its last answer permits no more than to read and to stop")
+	errNoMember       = cloud.Forbidden("you do not belong to this organization, or this region does not serve it")
+	errNoOrganization = errors.New("a grant is one in an organization")
+
+	errBehind = errors.New("the plane's answers about a grant are older than the changes that it told of")
 )
 
 // GrantsConfig is what Grants are made of. Every field is required.
@@ -151,7 +154,23 @@ func OpenGrants(ctx context.Context, c GrantsConfig) (*Grants, error) {
 // it is the last answer, as long as that is no older than a day; CodeUnavailable
 // if there is none.
 func (g *Grants) Grant(ctx context.Context, subject, organization cloud.ID) (Grant, error) {
-	key := cloud.GrantKey{Subject: subject, Organization: organization}
+	if organization == "" {
+		return Grant{}, errNoOrganization
+	}
+	return g.know(ctx, cloud.GrantKey{Subject: subject, Organization: organization})
+}
+
+// Organizations lists, by id, the organizations to which a subject belongs and
+// which this region may serve; of somebody who belongs to more than the plane
+// tells, the first. It says whether the plane answered within the last minute.
+// It is remembered as a Grant is, and fails as that does.
+func (g *Grants) Organizations(ctx context.Context, subject cloud.ID) (organizations []cloud.ID, current bool, err error) {
+	grant, err := g.know(ctx, cloud.GrantKey{Subject: subject})
+	return grant.Organizations, grant.Current, err
+}
+
+// know returns what is remembered under a key, or asks.
+func (g *Grants) know(ctx context.Context, key cloud.GrantKey) (Grant, error) {
 	g.mu.Lock()
 	if k, ok := g.recall(key); ok && !k.outdated && g.within(k, grantTTL) {
 		g.mu.Unlock()
@@ -250,7 +269,7 @@ func (g *Grants) recall(key cloud.GrantKey) (knownGrant, bool) {
 func (g *Grants) learn(answer cloud.KeptGrant) {
 	k := knownGrant{KeptGrant: answer}
 	before, known := g.members.get(answer.GrantKey)
-	if answer.Role == "" {
+	if answer.None() {
 		g.strangers.put(k)
 		if known {
 			g.members.remove(answer.GrantKey)

@@ -28,6 +28,8 @@ var (
 
 	editor = cloud.Grant{Role: cloud.RoleEditor, SSHKeys: []string{"ssh-ed25519 AAAA"}}
 	viewer = cloud.Grant{Role: cloud.RoleViewer}
+	one    = cloud.Grant{Organizations: []cloud.ID{organization}}
+	two    = cloud.Grant{Organizations: []cloud.ID{organization, numbered(77)}}
 
 	errAway    = cloud.Unavailable(errors.New("connection refused"))
 	errRefused = errors.New("the plane answered 401: not a valid credential of a region")
@@ -117,7 +119,12 @@ func (d *desk) fail(err error) {
 	d.plane.err = err
 }
 
+// ask asks for a grant, or for where somebody belongs.
 func (d *desk) ask(key cloud.GrantKey) (region.Grant, error) {
+	if key.Organization == "" {
+		organizations, current, err := d.Organizations(d.t.Context(), key.Subject)
+		return region.Grant{Grant: cloud.Grant{Organizations: organizations}, Current: current}, err
+	}
 	return d.Grant(d.t.Context(), key.Subject, key.Organization)
 }
 
@@ -188,6 +195,66 @@ func TestAnswersHoldForAMinute(t *testing.T) {
 			d.t.Errorf("what is written down (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// Where somebody belongs is remembered as what they may do there is.
+func TestWhereSomebodyBelongsIsRemembered(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(t *testing.T, d *desk) {
+		nowhere, list := ben.List(), ada.List()
+		d.grant(list, two)
+		d.is("the first", list, current(two), 1)
+		d.is("who belongs nowhere", nowhere, current(cloud.Grant{}), 1)
+		d.grant(list, one) // and no sync gets through
+		d.grant(nowhere, one)
+		time.Sleep(60*time.Second - 1)
+		d.is("in the last moment", list, current(two), 1)
+		d.is("in the last moment, nowhere", nowhere, current(cloud.Grant{}), 1)
+		time.Sleep(time.Nanosecond)
+		d.is("after a minute", list, current(one), 2)
+		d.grant(nowhere, cloud.Grant{})
+		d.is("after a minute, nowhere", nowhere, current(cloud.Grant{}), 2)
+
+		d.fail(errAway)
+		d.open()
+		d.is("after a restart, with the plane away", list, last(one), 3)
+		d.unavailable("after a restart, who belonged nowhere", nowhere)
+		time.Sleep(24*time.Hour - 1)
+		d.is("in the last moment of a day", list, last(one), 4)
+		time.Sleep(time.Nanosecond)
+		d.unavailable("after a day", list)
+		if _, err := d.Grant(t.Context(), ada.Subject, ""); err == nil {
+			t.Error("a grant in no organization was answered")
+		}
+	})
+}
+
+// One list is no grant, and the other way round.
+func TestAListIsKeptBesideGrants(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(_ *testing.T, d *desk) {
+		d.grant(ada.List(), two)
+		d.is("the grant", ada, current(editor), 1)
+		d.is("the list", ada.List(), current(two), 1)
+		d.is("the grant, again", ada, current(editor), 1)
+		if diff := cmp.Diff(map[cloud.GrantKey]bool{ada: true, ada.List(): true}, set(d.kept())); diff != "" {
+			d.t.Errorf("what is written down (-want +got):\n%s", diff)
+		}
+		d.grant(ada.List(), cloud.Grant{})
+		time.Sleep(time.Minute)
+		d.is("an empty list", ada.List(), current(cloud.Grant{}), 2)
+		if diff := cmp.Diff([]cloud.GrantKey{ada}, d.kept()); diff != "" {
+			d.t.Errorf("what is written down when there is no list (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func set(keys []cloud.GrantKey) map[cloud.GrantKey]bool {
+	s := map[cloud.GrantKey]bool{}
+	for _, k := range keys {
+		s[k] = true
+	}
+	return s
 }
 
 // The minute begins when the question is asked: what the plane looked at was
@@ -295,19 +362,21 @@ func TestNamedChangesHoldAtOnce(t *testing.T) {
 		pattern   cloud.GrantKey
 		forgotten []cloud.GrantKey
 	}{
-		"of one":             {ada, []cloud.GrantKey{ada}},
-		"of a subject":       {cloud.GrantKey{Subject: ada.Subject}, []cloud.GrantKey{ada, elsewhere}},
-		"of an organization": {cloud.GrantKey{Organization: organization}, []cloud.GrantKey{ada, ben}},
-		"of everybody":       {cloud.GrantKey{}, []cloud.GrantKey{ada, ben, elsewhere}},
+		"of one":             {ada, []cloud.GrantKey{ada, ada.List()}},
+		"of one elsewhere":   {elsewhere, []cloud.GrantKey{elsewhere, ada.List()}},
+		"of a subject":       {cloud.GrantKey{Subject: ada.Subject}, []cloud.GrantKey{ada, elsewhere, ada.List()}},
+		"of an organization": {cloud.GrantKey{Organization: organization}, []cloud.GrantKey{ada, ben, ada.List(), ben.List()}},
+		"of everybody":       {cloud.GrantKey{}, []cloud.GrantKey{ada, ben, elsewhere, ada.List(), ben.List()}},
 		"of nobody":          {cloud.GrantKey{Subject: numbered(99)}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			atDesk(t, func(_ *testing.T, d *desk) {
-				all := []cloud.GrantKey{ada, ben, elsewhere}
+				all := []cloud.GrantKey{ada, ben, elsewhere, ada.List(), ben.List()}
+				said := map[cloud.GrantKey]cloud.Grant{ada: editor, ben: editor, elsewhere: editor, ada.List(): two, ben.List(): one}
 				for _, key := range all {
-					d.grant(key, editor)
-					d.is("before", key, current(editor), 1)
+					d.grant(key, said[key])
+					d.is("before", key, current(said[key]), 1)
 				}
 				d.apply(cloud.GrantChanges{Revision: 7, Keys: []cloud.GrantKey{tt.pattern}})
 				d.fail(errAway)
@@ -315,7 +384,7 @@ func TestNamedChangesHoldAtOnce(t *testing.T) {
 					for _, key := range all {
 						if slices.Contains(tt.forgotten, key) {
 							d.unavailable("one that is named", key)
-						} else if got, err := d.ask(key); err != nil || got.Role != cloud.RoleEditor {
+						} else if got, err := d.ask(key); err != nil || !got.Equal(said[key]) {
 							d.t.Errorf("one that is not named: %+v, %v", got, err)
 						}
 					}
@@ -342,17 +411,21 @@ func TestWhereAllMayHaveChangedAllAreAskedForAgain(t *testing.T) {
 	atDesk(t, func(t *testing.T, d *desk) {
 		d.is("before", ada, current(editor), 1)
 		d.is("before, no member", ben, current(cloud.Grant{}), 1)
+		d.is("before, who belongs nowhere", ben.List(), current(cloud.Grant{}), 1)
 		d.grant(ada, viewer)
 		d.grant(ben, viewer)
+		d.grant(ben.List(), one)
 		d.apply(cloud.GrantChanges{Revision: 3, All: true})
 		d.is("after", ada, current(viewer), 2)
 		d.is("after, a member", ben, current(viewer), 2)
+		d.is("after, who belongs somewhere", ben.List(), current(one), 2)
 		d.apply(cloud.GrantChanges{Revision: 2, All: true}) // the plane was restored
 		if d.Revision() != 2 {
 			t.Errorf("the revision is %d, want the plane's", d.Revision())
 		}
 		d.fail(errAway)
 		d.is("with the plane away", ada, last(viewer), 3)
+		d.is("with the plane away, where somebody belongs", ben.List(), last(one), 3)
 	})
 }
 
@@ -381,6 +454,17 @@ func TestAnAnswerThatAChangeOvertookIsNotUsed(t *testing.T) {
 			})
 		})
 	}
+	t.Run("of a list", func(t *testing.T) {
+		t.Parallel()
+		atDesk(t, func(_ *testing.T, d *desk) {
+			d.grant(ada.List(), one)
+			d.plane.during = func(revision uint64) {
+				d.grant(ada.List(), cloud.Grant{})
+				d.apply(cloud.GrantChanges{Revision: revision + 1, Keys: []cloud.GrantKey{ada}})
+			}
+			d.is("an overtaken list", ada.List(), current(cloud.Grant{}), 2)
+		})
+	})
 	t.Run("of somebody else", func(t *testing.T) {
 		t.Parallel()
 		atDesk(t, func(_ *testing.T, d *desk) {

@@ -69,8 +69,10 @@ func (m *grantMemory) wrote(k cloud.KeptGrant) {
 
 func (m *grantMemory) matching(pattern cloud.GrantKey) (keys []cloud.GrantKey) {
 	if pattern.Subject != "" && pattern.Organization != "" {
-		if _, ok := m.byKey[pattern]; ok {
-			keys = append(keys, pattern)
+		for _, key := range []cloud.GrantKey{pattern, pattern.List()} {
+			if _, ok := m.byKey[key]; ok {
+				keys = append(keys, key)
+			}
 		}
 		return keys
 	}
@@ -97,6 +99,9 @@ func sizeOf(k knownGrant) int {
 		size += len(line)
 	}
 	for _, id := range k.RevokedTokens {
+		size += len(id)
+	}
+	for _, id := range k.Organizations {
 		size += len(id)
 	}
 	return size

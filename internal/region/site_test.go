@@ -122,11 +122,11 @@ func (s *site) Grant(_ context.Context, subject, in cloud.ID) (region.Grant, err
 	}), nil
 }
 
-func (s *site) Organizations(_ context.Context, subject cloud.ID) ([]cloud.ID, error) {
+func (s *site) Organizations(_ context.Context, subject cloud.ID) ([]cloud.ID, bool, error) {
 	if s.roles[subject] == "" {
-		return nil, nil
+		return nil, true, nil
 	}
-	return []cloud.ID{organization}, nil
+	return []cloud.ID{organization}, true, nil
 }
 
 // project makes one, and returns who may change it.

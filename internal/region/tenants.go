@@ -12,9 +12,9 @@ import (
 // Authority knows what the subjects of tokens may do. See Grants.
 type Authority interface {
 	Grant(ctx context.Context, subject, organization cloud.ID) (Grant, error)
-	// Organizations lists where a subject belongs; CodeUnavailable if nobody
-	// can tell.
-	Organizations(ctx context.Context, subject cloud.ID) ([]cloud.ID, error)
+	// Organizations lists where a subject belongs, and whether the plane said so
+	// within the last minute; CodeUnavailable if nobody can tell.
+	Organizations(ctx context.Context, subject cloud.ID) (organizations []cloud.ID, current bool, err error)
 }
 
 // TenantsConfig is what Tenants are made of. Every field is required but those
@@ -115,7 +115,7 @@ func (t *Tenants) chooseOrganization(ctx context.Context, p cloud.Principal, ask
 		chosen, err := cloud.ChooseOrganization([]cloud.Relation{{OrganizationID: asked}}, p.OrganizationID, asked)
 		return chosen.OrganizationID, err
 	}
-	organizations, err := t.Authority.Organizations(ctx, p.UserID)
+	organizations, _, err := t.Authority.Organizations(ctx, p.UserID)
 	if err != nil {
 		return "", err
 	}

@@ -76,6 +76,27 @@ func (e Kind) Valid() bool {
 	}
 }
 
+// Defines values for MembershipRole.
+const (
+	MembershipRoleAdmin  MembershipRole = "admin"
+	MembershipRoleEditor MembershipRole = "editor"
+	MembershipRoleViewer MembershipRole = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the MembershipRole enum.
+func (e MembershipRole) Valid() bool {
+	switch e {
+	case MembershipRoleAdmin:
+		return true
+	case MembershipRoleEditor:
+		return true
+	case MembershipRoleViewer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SyncAnswerOutcome.
 const (
 	SyncAnswerOutcomeApplied SyncAnswerOutcome = "applied"
@@ -135,6 +156,11 @@ type ErrorCode string
 
 // Grant defines model for Grant.
 type Grant struct {
+	// Organizations Where the subject belongs and the region may serve, by the organizations'
+	// ids; the first of them, if they are more. Left out for none, and where
+	// the question named an organization.
+	Organizations []Membership `json:"organizations,omitempty"`
+
 	// Revision Grows with every change of a membership or of somebody's keys. It goes back
 	// only where the plane was restored from a backup, which is answered with `all`.
 	Revision GrantRevision `json:"revision"`
@@ -146,7 +172,7 @@ type Grant struct {
 	Role *GrantRole `json:"role,omitempty"`
 
 	// SSHKeys The lines of the subject's public keys, by their names, as far as they
-	// fit: at most 64 KiB in all. Empty for no role.
+	// fit: at most 64 KiB in all. Empty for no role, and beside a list.
 	SSHKeys []string `json:"ssh_keys"`
 }
 
@@ -188,6 +214,15 @@ type HelloRequest struct {
 
 // Kind defines model for Kind.
 type Kind string
+
+// Membership defines model for Membership.
+type Membership struct {
+	Organization string         `json:"organization"`
+	Role         MembershipRole `json:"role"`
+}
+
+// MembershipRole defines model for Membership.Role.
+type MembershipRole string
 
 // Nonce Opaque; echoed in the next sync as proof of when it was sent
 type Nonce = string
@@ -354,8 +389,8 @@ type GetGrantParams struct {
 	// Subject The `sub` of a token
 	Subject string `form:"subject" json:"subject"`
 
-	// Organization The id of an organization
-	Organization string `form:"organization" json:"organization"`
+	// Organization The id of an organization; left out for a list of the subject's
+	Organization *string `form:"organization,omitempty" json:"organization,omitempty"`
 }
 
 // HelloJSONRequestBody defines body for Hello for application/json ContentType.
@@ -456,6 +491,12 @@ type ClientInterface interface {
 	//
 	// A subject that is no member, an organization that does not exist, and one
 	// that the region may not serve are answered alike: no role.
+	//
+	// Without `organization` the answer lists where the subject belongs, as far
+	// as the region may serve it, so that a caller who belongs to one
+	// organization need not name it. It lives as long as any other answer, and
+	// what is told of a change in one of the organizations, or in one that is
+	// not among them, holds for it too.
 	//
 	// A token cannot be revoked yet, so `revoked_tokens` is left out. A region
 	// refuses those that are named there.
@@ -593,6 +634,12 @@ type ClientInterface interface {
 //
 // A subject that is no member, an organization that does not exist, and one
 // that the region may not serve are answered alike: no role.
+//
+// Without `organization` the answer lists where the subject belongs, as far
+// as the region may serve it, so that a caller who belongs to one
+// organization need not name it. It lives as long as any other answer, and
+// what is told of a change in one of the organizations, or in one that is
+// not among them, holds for it too.
 //
 // A token cannot be revoked yet, so `revoked_tokens` is left out. A region
 // refuses those that are named there.
@@ -866,12 +913,16 @@ func NewGetGrantRequest(server string, params *GetGrantParams) (*http.Request, e
 			}
 		}
 
-		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "organization", params.Organization, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
-			return nil, err
-		} else {
-			for _, qp := range strings.Split(queryFrag, "&") {
-				rawQueryFragments = append(rawQueryFragments, qp)
+		if params.Organization != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "organization", *params.Organization, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -1162,6 +1213,12 @@ type ClientWithResponsesInterface interface {
 	//
 	// A subject that is no member, an organization that does not exist, and one
 	// that the region may not serve are answered alike: no role.
+	//
+	// Without `organization` the answer lists where the subject belongs, as far
+	// as the region may serve it, so that a caller who belongs to one
+	// organization need not name it. It lives as long as any other answer, and
+	// what is told of a change in one of the organizations, or in one that is
+	// not among them, holds for it too.
 	//
 	// A token cannot be revoked yet, so `revoked_tokens` is left out. A region
 	// refuses those that are named there.
@@ -1764,6 +1821,12 @@ func (r SyncResponse) ContentType() string {
 //
 // A subject that is no member, an organization that does not exist, and one
 // that the region may not serve are answered alike: no role.
+//
+// Without `organization` the answer lists where the subject belongs, as far
+// as the region may serve it, so that a caller who belongs to one
+// organization need not name it. It lives as long as any other answer, and
+// what is told of a change in one of the organizations, or in one that is
+// not among them, holds for it too.
 //
 // A token cannot be revoked yet, so `revoked_tokens` is left out. A region
 // refuses those that are named there.
@@ -2391,9 +2454,9 @@ func (siw *ServerInterfaceWrapper) GetGrant(w http.ResponseWriter, r *http.Reque
 		return
 	}
 
-	// ------------- Required query parameter "organization" -------------
+	// ------------- Optional query parameter "organization" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, true, "organization", r.URL.Query(), &params.Organization, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "organization", r.URL.Query(), &params.Organization, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
 	if err != nil {
 		var requiredError *runtime.RequiredParameterError
 		if errors.As(err, &requiredError) {

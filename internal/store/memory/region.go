@@ -25,6 +25,7 @@ type Region struct {
 
 type regionState struct {
 	identity   cloud.RegionIdentity
+	planeKeys  []byte
 	objects    map[cloud.ObjectKey]cloud.Object
 	tombstones map[cloud.ObjectKey]grave
 	daemon     cloud.Daemon

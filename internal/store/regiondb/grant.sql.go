@@ -33,7 +33,7 @@ func (q *Queries) DeleteGrantsBefore(ctx context.Context, since int64) error {
 }
 
 const listGrants = `-- name: ListGrants :many
-SELECT subject, organization_id, role, ssh_keys, revoked_tokens, asked_at FROM grants WHERE asked_at >= $1 ORDER BY asked_at
+SELECT subject, organization_id, role, ssh_keys, revoked_tokens, organizations, asked_at FROM grants WHERE asked_at >= $1 ORDER BY asked_at
 `
 
 func (q *Queries) ListGrants(ctx context.Context, since int64) ([]Grant, error) {
@@ -51,6 +51,7 @@ func (q *Queries) ListGrants(ctx context.Context, since int64) ([]Grant, error) 
 			&i.Role,
 			&i.SshKeys,
 			&i.RevokedTokens,
+			&i.Organizations,
 			&i.AskedAt,
 		); err != nil {
 			return nil, err
@@ -64,12 +65,13 @@ func (q *Queries) ListGrants(ctx context.Context, since int64) ([]Grant, error) 
 }
 
 const putGrant = `-- name: PutGrant :exec
-INSERT INTO grants (subject, organization_id, role, ssh_keys, revoked_tokens, asked_at)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO grants (subject, organization_id, role, ssh_keys, revoked_tokens, organizations, asked_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (subject, organization_id) DO UPDATE SET
     role = excluded.role,
     ssh_keys = excluded.ssh_keys,
     revoked_tokens = excluded.revoked_tokens,
+    organizations = excluded.organizations,
     asked_at = excluded.asked_at
 `
 
@@ -79,6 +81,7 @@ type PutGrantParams struct {
 	Role           string
 	SshKeys        string
 	RevokedTokens  string
+	Organizations  string
 	AskedAt        int64
 }
 
@@ -89,6 +92,7 @@ func (q *Queries) PutGrant(ctx context.Context, arg PutGrantParams) error {
 		arg.Role,
 		arg.SshKeys,
 		arg.RevokedTokens,
+		arg.Organizations,
 		arg.AskedAt,
 	)
 	return err

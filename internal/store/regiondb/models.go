@@ -34,6 +34,7 @@ type Grant struct {
 	Role           string
 	SshKeys        string
 	RevokedTokens  string
+	Organizations  string
 	AskedAt        int64
 }
 
@@ -78,6 +79,11 @@ type Object struct {
 	ID   string
 	Rev  int64
 	Body string
+}
+
+type PlaneKey struct {
+	ID       int64
+	Document string
 }
 
 type Project struct {

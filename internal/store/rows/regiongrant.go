@@ -21,6 +21,9 @@ func keptGrant(row regiondb.Grant) (cloud.KeptGrant, error) {
 	if err := json.Unmarshal([]byte(row.RevokedTokens), &g.RevokedTokens); err != nil {
 		return g, fmt.Errorf("revoked tokens of %s: %w", row.Subject, err)
 	}
+	if err := json.Unmarshal([]byte(row.Organizations), &g.Organizations); err != nil {
+		return g, fmt.Errorf("organizations of %s: %w", row.Subject, err)
+	}
 	return g, nil
 }
 
@@ -46,12 +49,17 @@ func (w RegionWriter) PutGrant(g cloud.KeptGrant) error {
 	if err != nil {
 		return err
 	}
+	organizations, err := json.Marshal(g.Organizations)
+	if err != nil {
+		return err
+	}
 	return w.q.PutGrant(w.ctx, regiondb.PutGrantParams{
 		Subject:        string(g.Subject),
 		OrganizationID: string(g.Organization),
 		Role:           string(g.Role),
 		SshKeys:        string(keys),
 		RevokedTokens:  string(revoked),
+		Organizations:  string(organizations),
 		AskedAt:        micros(g.AskedAt),
 	})
 }

@@ -36,6 +36,7 @@ func TestRegionStore(t *testing.T, create func(t *testing.T) (open func(newIncar
 		"Spans":             testRegionSpans,
 		"Tombstones":        testRegionTombstones,
 		"Transactions":      testRegionTransactions,
+		"PlaneKeys":         testRegionPlaneKeys,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -296,6 +297,12 @@ func testRegionGrants(t *testing.T, open func() cloud.RegionStore) {
 	equal(t, "the grants that are not too old", since(24*time.Hour), []cloud.KeptGrant{newest, oldest})
 	change(t, s, func(w cloud.RegionWriter) error { return w.DeleteGrantsBefore(newest.AskedAt.Add(time.Microsecond)) })
 	equal(t, "the grants that are younger", since(24*time.Hour), []cloud.KeptGrant{oldest})
+
+	list := cloud.KeptGrant{GrantKey: oldest.List(), Grant: cloud.Grant{Organizations: []cloud.ID{acme.ID, beta.ID}}, AskedAt: now.Add(time.Minute)}
+	change(t, s, func(w cloud.RegionWriter) error { return w.PutGrant(list) })
+	equal(t, "the grants and where one belongs", since(24*time.Hour), []cloud.KeptGrant{oldest, list})
+	change(t, s, func(w cloud.RegionWriter) error { return w.DeleteGrant(list.GrantKey) })
+	equal(t, "the grants without the list", since(24*time.Hour), []cloud.KeptGrant{oldest})
 
 	equal(t, "the revision of a new database", see(t, s, cloud.RegionReader.GrantRevision), uint64(0))
 	change(t, s, func(w cloud.RegionWriter) error {

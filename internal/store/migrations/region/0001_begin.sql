@@ -39,13 +39,20 @@ CREATE TABLE daemon (
     grant_revision BIGINT NOT NULL  -- up to which changes of grants are applied
 );
 
+-- The keys that the plane was last seen to publish: no row before the first.
+CREATE TABLE plane_keys (
+    id       BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
+    document TEXT   NOT NULL
+);
+
 -- What the plane answered last about who may do what, for while it is away.
 CREATE TABLE grants (
     subject         TEXT   NOT NULL,
-    organization_id TEXT   NOT NULL,
+    organization_id TEXT   NOT NULL, -- '' for where the subject belongs
     role            TEXT   NOT NULL,
-    ssh_keys        TEXT   NOT NULL, -- JSON, as the next
+    ssh_keys        TEXT   NOT NULL, -- JSON, as the next two
     revoked_tokens  TEXT   NOT NULL,
+    organizations   TEXT   NOT NULL,
     asked_at        BIGINT NOT NULL, -- microseconds since 1970 UTC
     PRIMARY KEY (subject, organization_id)
 );
