@@ -55,4 +55,3 @@ func nextLink(ctx context.Context, page cloud.Page, next string) string {
 func answerList[T, W any](ctx context.Context, page cloud.Page, l control.Listing[T], wire func(T) W) (answer, error) {
 	return answerWith(rest.Translate(l.Items, wire), nextLink(ctx, page, l.Next))
 }
-
