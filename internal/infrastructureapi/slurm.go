@@ -75,7 +75,7 @@ func wireSlurmNodePool(p cloud.SlurmNodePool) SlurmNodePool {
 func wireSlurmNode(n cloud.SlurmNode) SlurmNode {
 	return SlurmNode{
 		Name: n.Name, InstanceID: uuidOf(n.InstanceID), SlurmdVersion: n.SlurmdVersion,
-		States: slices.Concat([]string{}, n.States),
+		States: append([]string{}, n.States...), // never null
 	}
 }
 
