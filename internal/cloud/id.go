@@ -25,6 +25,19 @@ func ParseID(s string) (ID, error) {
 	return ID(strings.ToLower(s)), nil
 }
 
+// checkForm refuses what is no ID: ids are compared as they are written, in
+// lower case.
+func (id ID) checkForm() error {
+	parsed, err := ParseID(string(id))
+	if err != nil {
+		return err
+	}
+	if parsed != id {
+		return Invalid("ids are written in lower case: %s", quoted(string(id)))
+	}
+	return nil
+}
+
 func isHex(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }

@@ -111,10 +111,8 @@ func NewInstance(o StoredObject) (Instance, error) {
 
 func checkOwner(organization, project ID) error {
 	for _, id := range []ID{organization, project} {
-		if parsed, err := ParseID(string(id)); err != nil {
+		if err := id.checkForm(); err != nil {
 			return err
-		} else if parsed != id {
-			return Invalid("ids are written in lower case: %s", quoted(string(id)))
 		}
 	}
 	return nil

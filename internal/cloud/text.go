@@ -26,3 +26,6 @@ func printable(s string) bool {
 	}
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7f })
 }
+
+// place names an entry of a list, for an error message.
+func place(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }

@@ -1,7 +1,8 @@
 // Package infrastructureapi is the HTTP in front of package region: what
-// tenants call at a region's own URL.
+// tenants call at a region's own URL. The Infrastructure API of
+// api/infrastructure.yaml, generated, with one file per resource that
+// translates and does nothing else.
 //
-// It owns routes, statuses and the translation to and from JSON, and no rule
-// of its own. For now a region only says that it lives, and that it does not
-// serve the Infrastructure API yet.
+// It owns the order of checks, which action each operation asks for, and what
+// is told of the region's capabilities. It decides nothing about the domain.
 package infrastructureapi

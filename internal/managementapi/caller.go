@@ -67,11 +67,7 @@ func (s *Server) admit(op rest.Operation, next http.Handler) http.Handler {
 }
 
 func (s *Server) identify(w http.ResponseWriter, r *http.Request, action cloud.Action) (cloud.Caller, error) {
-	token := rest.BearerToken(r)
-	if token == "" {
-		return cloud.Caller{}, cloud.Unauthenticated("send a token with the header Authorization: Bearer TOKEN")
-	}
-	principal, err := s.Verifier.Verify(r.Context(), token)
+	principal, err := rest.Identify(r, s.Verifier)
 	if err != nil {
 		return cloud.Caller{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/penstock-cloud/penstock/internal/control"
+	"github.com/penstock-cloud/penstock/internal/rest"
 )
 
 func (h handlers) ListClusters(ctx context.Context, r ListClustersRequestObject) (ListClustersResponseObject, error) {
@@ -23,7 +24,7 @@ func wireCluster(c control.Cluster) Cluster {
 	health := ClusterHealth(c.Health.Health)
 	return Cluster{
 		ID: uuid.MustParse(string(c.ID)), Name: c.Name, Type: ClusterType(c.Type),
-		ProjectID: orNil(string(c.ProjectID)), Region: c.Region,
-		Health: &health, HealthReason: orNil(c.Health.Reason), UpdatedAt: &c.UpdatedAt,
+		ProjectID: rest.OrNil(string(c.ProjectID)), Region: c.Region,
+		Health: &health, HealthReason: rest.OrNil(c.Health.Reason), UpdatedAt: &c.UpdatedAt,
 	}
 }

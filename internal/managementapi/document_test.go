@@ -22,7 +22,7 @@ func TestDocumentSaysAllThatCanHappen(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, lists := reads(t)
-	for _, route := range document.routes {
+	for _, route := range document.Routes {
 		op := route.Operation
 		statuses := []int{http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable}
 		var parameters, headers []string

@@ -30,10 +30,3 @@ func optionalID(id *uuid.UUID) cloud.ID {
 	}
 	return cloud.ID(id.String())
 }
-
-func orNil(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}

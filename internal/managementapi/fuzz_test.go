@@ -103,7 +103,7 @@ func FuzzRequest(f *testing.F) {
 		if response.StatusCode >= http.StatusInternalServerError {
 			t.Errorf("%d %s\n%s", response.StatusCode, recorder.Body, w.logged())
 		}
-		if err := document.check(request, response, recorder.Body.Bytes()); err != nil {
+		if err := document.Check(request, response, recorder.Body.Bytes()); err != nil {
 			t.Errorf("%d is not as documented: %v", response.StatusCode, err)
 		}
 		if token != "" && strings.Contains(w.logged()+recorder.Body.String(), token) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/control"
+	"github.com/penstock-cloud/penstock/internal/rest"
 )
 
 func (h handlers) ListInstances(ctx context.Context, r ListInstancesRequestObject) (ListInstancesResponseObject, error) {
@@ -36,8 +37,8 @@ func wireInstance(i control.Instance) Instance {
 	}
 	return Instance{
 		ID: uuid.MustParse(string(i.ID)), Name: i.Name, Type: i.Type, State: InstanceState(i.State),
-		IP: orNil(i.IP), Image: i.Image, Preemptible: i.Preemptible, Ephemeral: i.Ephemeral, Tags: tags,
+		IP: rest.OrNil(i.IP), Image: i.Image, Preemptible: i.Preemptible, Ephemeral: i.Ephemeral, Tags: tags,
 		ProjectID: string(i.ProjectID), Region: i.Region,
-		Health: &health, HealthReason: orNil(i.Health.Reason), UpdatedAt: &i.UpdatedAt,
+		Health: &health, HealthReason: rest.OrNil(i.Health.Reason), UpdatedAt: &i.UpdatedAt,
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/control"
+	"github.com/penstock-cloud/penstock/internal/rest"
 )
 
 func (h handlers) ListInvitations(ctx context.Context, r ListInvitationsRequestObject) (ListInvitationsResponseObject, error) {
@@ -20,8 +21,8 @@ func (h handlers) ListInvitations(ctx context.Context, r ListInvitationsRequestO
 }
 
 func (h handlers) CreateInvitation(ctx context.Context, r CreateInvitationRequestObject) (CreateInvitationResponseObject, error) {
-	in := control.NewInvitation{Email: r.Body.Email, Role: deref(r.Body.Role)}
-	invitation, err := h.Control.CreateInvitation(ctx, callerOf(ctx), deref(r.Params.IdempotencyKey), in)
+	in := control.NewInvitation{Email: r.Body.Email, Role: rest.Deref(r.Body.Role)}
+	invitation, err := h.Control.CreateInvitation(ctx, callerOf(ctx), rest.Deref(r.Params.IdempotencyKey), in)
 	if err != nil {
 		return nil, err
 	}
@@ -37,11 +38,4 @@ func (h handlers) DeleteInvitation(ctx context.Context, r DeleteInvitationReques
 
 func wireInvitation(i cloud.Invitation) Invitation {
 	return Invitation{ID: string(i.ID), Email: string(i.Email), Role: string(i.Role), ExpiresAt: &i.ExpiresAt}
-}
-
-func deref(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }

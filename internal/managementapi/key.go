@@ -5,6 +5,7 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/control"
+	"github.com/penstock-cloud/penstock/internal/rest"
 )
 
 func (h handlers) ListKeys(ctx context.Context, r ListKeysRequestObject) (ListKeysResponseObject, error) {
@@ -21,7 +22,7 @@ func (h handlers) ListKeys(ctx context.Context, r ListKeysRequestObject) (ListKe
 
 func (h handlers) RegisterKey(ctx context.Context, r RegisterKeyRequestObject) (RegisterKeyResponseObject, error) {
 	in := control.NewSSHKey{Name: r.Body.Name, Line: r.Body.Key}
-	key, err := h.Control.RegisterSSHKey(ctx, callerOf(ctx), deref(r.Params.IdempotencyKey), in)
+	key, err := h.Control.RegisterSSHKey(ctx, callerOf(ctx), rest.Deref(r.Params.IdempotencyKey), in)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/control"
+	"github.com/penstock-cloud/penstock/internal/rest"
 )
 
 // pageOf reads the parameters limit and cursor of a list that is ordered in
@@ -52,13 +53,5 @@ func nextLink(ctx context.Context, page cloud.Page, next string) string {
 
 // answerList answers with a list, or a page of one; never null.
 func answerList[T, W any](ctx context.Context, page cloud.Page, l control.Listing[T], wire func(T) W) (answer, error) {
-	return answerWith(translate(l.Items, wire), nextLink(ctx, page, l.Next))
-}
-
-func translate[T, W any](items []T, wire func(T) W) []W {
-	out := make([]W, len(items))
-	for i, item := range items {
-		out[i] = wire(item)
-	}
-	return out
+	return answerWith(rest.Translate(l.Items, wire), nextLink(ctx, page, l.Next))
 }

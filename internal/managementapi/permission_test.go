@@ -85,7 +85,7 @@ func TestOperationsSayWhoMay(t *testing.T) {
 	for _, p := range cloud.Permissions() {
 		sentences[p.Action] = "Who may: " + or(strings.Join(mayDo(p), ", "), "every caller with a valid token")
 	}
-	for _, route := range document.routes {
+	for _, route := range document.Routes {
 		want := sentences[managementapi.Actions()[route.Operation.OperationID]]
 		_, said, _ := strings.Cut(route.Operation.Description, "Who may: ")
 		if said = "Who may: " + said; !strings.HasPrefix(said, want+".") && !strings.HasPrefix(said, want+", for") {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/rest/resttest"
 	"github.com/penstock-cloud/penstock/internal/store/storetest"
 )
 
@@ -26,7 +27,7 @@ func reads(t *testing.T) (all, lists map[string]string) {
 		t.Fatal(err)
 	}
 	all, lists = map[string]string{}, map[string]string{}
-	for _, route := range document.routes {
+	for _, route := range document.Routes {
 		if route.Method != http.MethodGet {
 			continue
 		}
@@ -73,7 +74,7 @@ func TestEveryAnswerIsCheap(t *testing.T) {
 			}
 		}
 		zipped := ask(http.MethodGet, path, "Accept-Encoding", "gzip").want(http.StatusOK)
-		text, err := plain(zipped.header, []byte(zipped.body))
+		text, err := resttest.Plain(zipped.header, []byte(zipped.body))
 		if err != nil || string(text) != whole.body {
 			t.Errorf("%s: compressed, it is %s, %v", operation, text, err)
 		}

@@ -1,29 +1,20 @@
 package managementapi
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/penstock-cloud/penstock/api"
-	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/control"
 	"github.com/penstock-cloud/penstock/internal/rest"
 )
 
-// Verifier tells who holds a token. A token that does not hold is
-// CodeUnauthenticated; CodeUnavailable means that nobody can tell just now.
-type Verifier interface {
-	Verify(ctx context.Context, token string) (cloud.Principal, error)
-}
-
 // Config is what a Server is made of; all fields are required.
 type Config struct {
 	Control       *control.Control
-	Verifier      Verifier
+	Verifier      rest.Verifier
 	Log           *slog.Logger
 	Now           func() time.Time
 	ClientAddress func(*http.Request) string // for the audit
@@ -46,10 +37,8 @@ func NewServer(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, op := range document.Operations() {
-		if _, ok := actions[op.ID]; !ok {
-			return nil, fmt.Errorf("operation %s asks for no action", op.ID)
-		}
+	if err := document.CheckActions(actions); err != nil {
+		return nil, err
 	}
 	s := &Server{Config: c, errors: rest.Errors{Log: c.Log}, lists: newListCache(listCacheBytes)}
 	s.router = rest.NewRouter(document, s.admit, document.Validate(s.errors, rest.MaxBody))
@@ -70,16 +59,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.Se
 // metrics and logs.
 func (s *Server) Operations() map[string]string { return s.router.OperationIDs() }
 
-// refuseParameter answers what the generated code could not bind. Validation
-// against the document comes first and says it better; this is the net below.
+// refuseParameter answers what the generated code could not bind.
 func (s *Server) refuseParameter(w http.ResponseWriter, r *http.Request, err error) {
 	var format *InvalidParamFormatError
+	name := ""
 	if errors.As(err, &format) {
-		err = cloud.Invalid("parameter %s is not well-formed; see /docs for its form", format.ParamName)
-	} else {
-		err = cloud.Invalid("the request does not fit the API document; see /docs")
+		name = format.ParamName
 	}
-	s.errors.Write(w, r, err)
+	s.errors.Write(w, r, rest.Unbound(name))
 }
 
 // handlers implements the generated interface; each method translates between

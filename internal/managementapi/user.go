@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/rest"
 )
 
 func (h handlers) GetUser(ctx context.Context, _ GetUserRequestObject) (GetUserResponseObject, error) {
@@ -13,7 +14,7 @@ func (h handlers) GetUser(ctx context.Context, _ GetUserRequestObject) (GetUserR
 	}
 	return answerWith(User{
 		ID: string(account.User.ID), Email: string(account.User.Email), Name: account.User.Name,
-		Relations: translate(account.Relations, wireRelation),
+		Relations: rest.Translate(account.Relations, wireRelation),
 	}, "")
 }
 

@@ -2,7 +2,6 @@ package managementapi_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -28,6 +27,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/control"
 	"github.com/penstock-cloud/penstock/internal/managementapi"
 	"github.com/penstock-cloud/penstock/internal/observe"
+	"github.com/penstock-cloud/penstock/internal/rest/resttest"
 	"github.com/penstock-cloud/penstock/internal/store/postgres"
 	"github.com/penstock-cloud/penstock/internal/store/postgres/pgtest"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
@@ -126,9 +126,14 @@ func everywhere(t *testing.T, test func(t *testing.T, w *world)) {
 
 // newStage is a world without a plane yet.
 func newStage(t testing.TB, made cast) *world {
+	t.Helper()
+	document, err := theContract()
+	if err != nil {
+		t.Fatal(err)
+	}
 	w := &world{t: t, clock: &clock{now: start}, log: &lines{}, tokens: maps.Clone(made.tokens), newID: idsFrom(0x1000)}
 	w.client = &http.Client{
-		Transport:     checked{t, &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 8}},
+		Transport:     resttest.Checked{T: t, Contract: document, Next: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 8}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	t.Cleanup(w.client.CloseIdleConnections)
@@ -172,24 +177,12 @@ func (w *world) url() string { return w.urls[rand.IntN(len(w.urls))] }
 // withoutNetwork calls the API in this process: a connection may break before
 // the answer to a body that is too long has been read.
 func (w *world) withoutNetwork() *world {
-	w.client.Transport = checked{w.t, inProcess{w.handler}}
-	return w
-}
-
-// inProcess is a transport to a handler.
-type inProcess struct{ handler http.Handler }
-
-func (p inProcess) RoundTrip(request *http.Request) (*http.Response, error) {
-	recorder := httptest.NewRecorder()
-	incoming := request.Clone(request.Context())
-	incoming.RequestURI = request.URL.RequestURI()
-	if incoming.Body == nil {
-		incoming.Body = http.NoBody // as servers have it
+	document, err := theContract()
+	if err != nil {
+		w.t.Fatal(err)
 	}
-	p.handler.ServeHTTP(recorder, incoming)
-	response := recorder.Result()
-	response.Request = request
-	return response, nil
+	w.client.Transport = resttest.Checked{T: w.t, Contract: document, Next: resttest.InProcess{Handler: w.handler}}
+	return w
 }
 
 // clock is a time that passes when a test says so.
@@ -324,18 +317,6 @@ func (r reply) into(v any) {
 	if err := json.Unmarshal([]byte(r.body), v); err != nil {
 		r.t.Errorf("%s: %d with the body %q: %v", r.what, r.status, r.body, err)
 	}
-}
-
-// plain is the body without its gzip.
-func plain(header http.Header, body []byte) ([]byte, error) {
-	if header.Get("Content-Encoding") != "gzip" {
-		return body, nil
-	}
-	zr, err := gzip.NewReader(bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(zr)
 }
 
 // list reads a list of some kind.

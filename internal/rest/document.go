@@ -34,6 +34,12 @@ type Operation struct {
 	params []string // the names of its path parameters
 }
 
+// Requires reports whether the operation has a parameter that must be sent.
+func (o Operation) Requires(in, name string) bool {
+	p := o.route.Operation.Parameters.GetByInAndName(in, name)
+	return p != nil && p.Required
+}
+
 // Pattern is the operation as net/http's mux spells it.
 func (o Operation) Pattern() string { return o.Method + " " + o.Path }
 
@@ -98,6 +104,16 @@ func (d *Document) Operations() []Operation {
 		return strings.Compare(a.Path+" "+a.Method, b.Path+" "+b.Method)
 	})
 	return ops
+}
+
+// CheckActions says which operation asks for no action, if one does.
+func (d *Document) CheckActions(actions map[string]cloud.Action) error {
+	for _, op := range d.Operations() {
+		if _, ok := actions[op.ID]; !ok {
+			return fmt.Errorf("operation %s asks for no action", op.ID)
+		}
+	}
+	return nil
 }
 
 // Base is the path under which the operations lie.
