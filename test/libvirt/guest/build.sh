@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 
 # In the order in which they are loaded: each after what it needs.
 modules=(
-	virtio/virtio virtio/virtio_ring virtio/virtio_pci_legacy_dev virtio/virtio_pci_modern_dev virtio/virtio_pci
+	virtio/virtio_ring virtio/virtio virtio/virtio_pci_legacy_dev virtio/virtio_pci_modern_dev virtio/virtio_pci
 	block/virtio_blk cdrom/cdrom fs/isofs/isofs
 	net/core/failover net/net_failover net/virtio_net
 	input/evdev acpi/button
