@@ -23,7 +23,9 @@ func (c Config) machineFolder(id cloud.ID) string {
 	return filepath.Join(c.Folder, "machines", string(id))
 }
 
-func (c Config) diskPath(id cloud.ID) string { return filepath.Join(c.machineFolder(id), "disk"+diskSuffix) }
+func (c Config) diskPath(id cloud.ID) string {
+	return filepath.Join(c.machineFolder(id), "disk"+diskSuffix)
+}
 func (c Config) seedPath(id cloud.ID) string { return filepath.Join(c.machineFolder(id), "seed.iso") }
 func (c Config) onPath(id cloud.ID) string   { return filepath.Join(c.machineFolder(id), "on") }
 

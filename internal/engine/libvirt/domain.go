@@ -19,9 +19,9 @@ const domainPrefix = "penstock-"
 // metadataNamespace is that of the element that says whose a domain is.
 const metadataNamespace = "urn:penstock:machine:1"
 
-// mark is that element.
+// mark is that element. libvirtd gives it back without its namespace.
 type mark struct {
-	XMLName xml.Name `xml:"urn:penstock:machine:1 machine"`
+	XMLName xml.Name
 	Region  string   `xml:"region,attr"`
 	Host    string   `xml:"host,attr"`
 	Project cloud.ID `xml:"project,attr"`
@@ -47,7 +47,7 @@ func (c Config) describe(m engine.Machine, i image, v virtualization) (string, e
 	if err != nil {
 		return "", err
 	}
-	marked, err := xml.Marshal(mark{Region: c.Region, Host: c.Host.Name, Project: m.ProjectID, IP: m.IP})
+	marked, err := xml.Marshal(mark{XMLName: xml.Name{Space: metadataNamespace, Local: "machine"}, Region: c.Region, Host: c.Host.Name, Project: m.ProjectID, IP: m.IP})
 	if err != nil {
 		return "", err
 	}

@@ -52,7 +52,9 @@ func New(c Config) (*Engine, error) {
 func (e *Engine) Features() engine.Features { return engine.Features{} }
 
 // Hosts implements engine.Engine.
-func (e *Engine) Hosts(context.Context) ([]cloud.Host, error) { return []cloud.Host{e.config.Host}, nil }
+func (e *Engine) Hosts(context.Context) ([]cloud.Host, error) {
+	return []cloud.Host{e.config.Host}, nil
+}
 
 // Images implements engine.Engine.
 func (e *Engine) Images(context.Context) ([]string, error) { return e.config.images() }

@@ -40,10 +40,10 @@ type networks struct {
 
 // attachment is a machine on its project's bridge.
 type attachment struct {
-	project   cloud.ID
-	bridge    string
-	device    string // the host's end of the machine's interface
-	address   netip.Addr
+	project  cloud.ID
+	bridge   string
+	device   string // the host's end of the machine's interface
+	address  netip.Addr
 	hardware string
 }
 
@@ -250,7 +250,7 @@ func removal(a attachment) string {
 }
 
 func (a attachment) element() string {
-	return fmt.Sprintf("%q . %s . %s", a.device, a.hardware , a.address)
+	return fmt.Sprintf("%q . %s . %s", a.device, a.hardware, a.address)
 }
 
 // firewallTool is how long nft may take.
