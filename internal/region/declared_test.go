@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	anID     = "019cae00-0000-7000-8000-0000000000e%d"
-	acmeID   = cloud.ID("019cae00-0000-7000-8000-0000000000a1")
-	globexID = cloud.ID("019cae00-0000-7000-8000-0000000000a2")
+	anID       = "019cae00-0000-7000-8000-0000000000e%d"
+	acmeID     = cloud.ID("019cae00-0000-7000-8000-0000000000a1")
+	globexID   = cloud.ID("019cae00-0000-7000-8000-0000000000a2")
 	ownProject = cloud.ID("019cae00-0000-7000-8000-0000000000b1")
-	sibling  = cloud.ID("019cae00-0000-7000-8000-0000000000b2")
+	sibling    = cloud.ID("019cae00-0000-7000-8000-0000000000b2")
 )
 
 func idNo(n string) cloud.ID { return cloud.ID(strings.ReplaceAll(anID, "%d", n)) }
