@@ -84,6 +84,9 @@ func (v tokens) Verify(_ context.Context, token string) (cloud.Principal, error)
 	return cloud.Principal{UserID: id}, nil
 }
 
+// errSecret is an error that is for the log.
+var errSecret = errors.New("the password hunter2 is wrong")
+
 // types are by name.
 func types() []cloud.InstanceType {
 	return []cloud.InstanceType{
