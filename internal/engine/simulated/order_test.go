@@ -118,11 +118,54 @@ func TestDeleteOvertakesStop(t *testing.T) {
 	})
 }
 
+// Whatever is half made belongs to one order: a Delete of it waits.
+func TestDeleteWaitsForPrepare(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, m := open(t, config()), machine()
+		var e *simulated.Engine
+		deleted := make(chan error, 1)
+		e = simulated.New(w, func(_ cloud.ID, step simulated.Step) error {
+			if step == simulated.SeedMade {
+				go func() { deleted <- e.Delete(t.Context(), m) }()
+				time.Sleep(time.Minute) // for as long as it wants
+			}
+			return nil
+		})
+		must(t, e.Prepare(t.Context(), m))
+		must(t, <-deleted)
+		wantNothing(t, w)
+	})
+}
+
+// Who waits for a machine does so for no longer than it was asked to.
+func TestTurnIsGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := simulated.New(open(t, config(func(c *simulated.Config) { c.Faults.Hang = 1 })), nil)
+		m := machine()
+		hanging, giveUp := context.WithCancel(t.Context())
+		hung := make(chan error, 1)
+		go func() { hung <- e.Prepare(hanging, m) }()
+		synctest.Wait()
+		short, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := e.Delete(short, m); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Delete behind an order that hangs returned %v", err)
+		}
+		giveUp()
+		if err := <-hung; !errors.Is(err, context.Canceled) {
+			t.Errorf("the order that hung returned %v", err)
+		}
+		must(t, e.Delete(t.Context(), m)) // there is nothing to hang at
+	})
+}
+
 // wantNothing holds a World to be as empty as in the beginning.
 func wantNothing(t *testing.T, w *simulated.World) {
 	t.Helper()
-	if machines, disks, addresses := w.Machines(), w.Disks(), w.Addresses(); len(machines)+len(disks)+len(addresses) > 0 {
-		t.Errorf("left behind were the machines %+v, disks %v, addresses %v", machines, disks, addresses)
+	if left := all(w); len(left.Machines)+len(left.Disks)+len(left.Addresses)+len(left.Filesystems) > 0 {
+		t.Errorf("left behind was %+v", left)
 	}
 }
 
@@ -311,10 +354,12 @@ func TestDaemonDiesBetweenTwoSteps(t *testing.T) {
 		simulated.Start, simulated.PoweredOn,
 		simulated.Stop, simulated.Asked, simulated.PoweredOff,
 		simulated.Delete, simulated.Cut, simulated.Undefined, simulated.NetworkLeft, simulated.SeedRemoved, simulated.DiskRemoved,
+		simulated.CreateFilesystem, simulated.FilesystemMade, simulated.DeleteFilesystem, simulated.FilesystemRemoved,
 	} {
 		t.Run(string(step), func(t *testing.T) {
 			t.Parallel()
 			w, m := open(t, config()), machine()
+			f := cloud.Filesystem{ID: m.ID, ProjectID: project, Size: 1 << 30}
 			live := func(e engine.Engine) error {
 				return firstError(
 					func() error { return e.Prepare(t.Context(), m) },
@@ -322,13 +367,15 @@ func TestDaemonDiesBetweenTwoSteps(t *testing.T) {
 					func() error { return e.Stop(t.Context(), m, 0) },
 					func() error { return e.Start(t.Context(), m) },
 					func() error { return e.Delete(t.Context(), m) },
+					func() error { return e.CreateFilesystem(t.Context(), f) },
+					func() error { return e.DeleteFilesystem(t.Context(), f) },
 				)
 			}
 			dead := simulated.New(w, dieAt(step))
 			if err := live(dead); !errors.Is(err, errKilled) {
 				t.Fatalf("the daemon lived past %q: %v", step, err)
 			}
-			machines, disks, addresses := w.Machines(), w.Disks(), w.Addresses()
+			before := all(w)
 			if err := live(dead); !errors.Is(err, errKilled) {
 				t.Errorf("a dead daemon answered %v", err)
 			}
@@ -338,13 +385,14 @@ func TestDaemonDiesBetweenTwoSteps(t *testing.T) {
 			if err := dead.Run(t.Context(), nil); !errors.Is(err, errKilled) {
 				t.Errorf("a dead daemon's Run answered %v", err)
 			}
-			if d := cmp.Diff(machines, w.Machines()) + cmp.Diff(disks, w.Disks()) + cmp.Diff(addresses, w.Addresses()); d != "" {
+			if d := cmp.Diff(before, all(w)); d != "" {
 				t.Errorf("a dead daemon changed the World:\n%s", d)
 			}
 			next := simulated.New(w, nil)
 			turnOn(t, next, m)
 			wantWhole(t, w, m)
 			must(t, next.Delete(t.Context(), m))
+			must(t, next.DeleteFilesystem(t.Context(), f))
 			wantNothing(t, w)
 		})
 	}
