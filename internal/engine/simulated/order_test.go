@@ -3,7 +3,11 @@ package simulated_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
+	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -458,4 +462,72 @@ func TestDaemonDiesWithAllItsOrders(t *testing.T) {
 			t.Errorf("there are the disks %v, want one", disks)
 		}
 	})
+}
+
+// Five hundred daemons die, each at some step of what eight machines go through
+// at once; the last one finds all of it in order.
+func TestManyDaemonsDie(t *testing.T) {
+	t.Parallel()
+	w := open(t, config(func(c *simulated.Config) { c.File = filepath.Join(t.TempDir(), "world") }))
+	chance := rand.New(rand.NewPCG(7, 0))
+	var fleet []engine.Machine
+	for i := range 8 {
+		m := machine()
+		m.Host = []string{rack, "rack-8"}[i%2]
+		fleet = append(fleet, m)
+	}
+	const deaths = 500
+	reached := map[simulated.Step]bool{}
+	for range deaths {
+		reached[dieAfter(t, w, fleet, chance.Int64N(100))] = true
+	}
+	if len(reached) < 14 {
+		t.Errorf("daemons died only at %d kinds of steps", len(reached))
+	}
+	last := simulated.New(w, nil)
+	for _, m := range fleet {
+		turnOn(t, last, m)
+	}
+	wantWhole(t, w, fleet...)
+	for _, m := range fleet {
+		must(t, last.Delete(t.Context(), m))
+	}
+	wantNothing(t, w)
+}
+
+// dieAfter has a daemon lead every machine through its life, until it dies after
+// so many steps. It returns the last.
+func dieAfter(t *testing.T, w *simulated.World, fleet []engine.Machine, steps int64) (last simulated.Step) {
+	t.Helper()
+	var taken atomic.Int64
+	e := simulated.New(w, func(_ cloud.ID, step simulated.Step) error {
+		n := taken.Add(1)
+		if n == steps+1 {
+			last = step
+		}
+		if n > steps {
+			return errKilled
+		}
+		return nil
+	})
+	var lives sync.WaitGroup
+	for _, m := range fleet {
+		lives.Go(func() {
+			for {
+				if err := firstError(
+					func() error { return e.Prepare(t.Context(), m) },
+					func() error { return e.Start(t.Context(), m) },
+					func() error { return e.Stop(t.Context(), m, 0) },
+					func() error { return e.Delete(t.Context(), m) },
+				); err != nil {
+					if !errors.Is(err, errKilled) {
+						t.Errorf("a daemon that lived was answered %v", err)
+					}
+					return
+				}
+			}
+		})
+	}
+	lives.Wait()
+	return last
 }
