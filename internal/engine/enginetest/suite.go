@@ -133,8 +133,8 @@ func (s stage) delete(t *testing.T, m engine.Machine) {
 	}
 }
 
-// wantSeen holds a survey to what it is to say of a machine; PowerGone for
-// nothing.
+// wantSeen holds a survey to what it is to say of a machine; nothing where
+// PowerGone is wanted.
 func (s stage) wantSeen(t *testing.T, when string, m engine.Machine, want engine.Power) {
 	t.Helper()
 	survey, err := s.engine.Survey(t.Context())
@@ -155,8 +155,12 @@ func (s stage) wantSeen(t *testing.T, when string, m engine.Machine, want engine
 			t.Errorf("%s, the machine was seen on %q, want %q", when, sighting.Host, m.Host)
 		}
 	}
-	if got != want || times > 1 {
-		t.Errorf("%s, the machine was seen %d times, as %s, want %s", when, times, got, want)
+	wantTimes := 1
+	if want == engine.PowerGone {
+		wantTimes = 0
+	}
+	if got != want || times != wantTimes {
+		t.Errorf("%s, the machine was seen %d times, as %s; want %d times, as %s", when, times, got, wantTimes, want)
 	}
 }
 
@@ -423,6 +427,11 @@ func testCancelled(t *testing.T, s stage) {
 	wantCancelled("Delete", s.engine.Delete(ctx, m))
 	_, err := s.engine.Survey(ctx)
 	wantCancelled("Survey", err)
+	if s.engine.Features().Filesystems {
+		f := cloud.Filesystem{ID: cloud.ID(uuid.NewString()), ProjectID: m.ProjectID, Name: "data", Size: 64 << 20}
+		wantCancelled("CreateFilesystem", s.engine.CreateFilesystem(ctx, f))
+		wantCancelled("DeleteFilesystem", s.engine.DeleteFilesystem(ctx, f))
+	}
 	s.delete(t, m)
 	s.wantSeen(t, "deleted", m, engine.PowerGone)
 }

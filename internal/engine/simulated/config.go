@@ -53,7 +53,8 @@ type Faults struct {
 	// effects.
 	Prepare, Start, Stop, Delete float64
 	// Hang is how likely, from 0 to 1, an order hangs before its first effect:
-	// for HangFor or, where that is zero, until its context ends.
+	// for HangFor or, where that is zero, until its context ends. Until then
+	// other orders for the machine wait, all but Stop.
 	Hang    float64
 	HangFor Span
 	// Deaf is how likely, from 0 to 1, a machine that is asked to turn itself

@@ -31,7 +31,7 @@ func config(change ...func(*simulated.Config)) simulated.Config {
 			{Name: "rack-8", CPU: 16, Memory: 64 << 30, GPUs: gpus},
 			{Name: rack, CPU: 16, Memory: 64 << 30, GPUs: gpus},
 		},
-		Images: []string{"ubuntu24.04", "ubuntu22.04"},
+		Images: []string{"ubuntu24.04", "debian13", "ubuntu22.04"},
 		Seed:   7, Now: time.Now, After: time.After,
 	}
 	for _, f := range change {

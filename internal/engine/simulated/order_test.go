@@ -3,7 +3,11 @@ package simulated_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
+	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,11 +122,54 @@ func TestDeleteOvertakesStop(t *testing.T) {
 	})
 }
 
+// Whatever is half made belongs to one order: a Delete of it waits.
+func TestDeleteWaitsForPrepare(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, m := open(t, config()), machine()
+		var e *simulated.Engine
+		deleted := make(chan error, 1)
+		e = simulated.New(w, func(_ cloud.ID, step simulated.Step) error {
+			if step == simulated.SeedMade {
+				go func() { deleted <- e.Delete(t.Context(), m) }()
+				time.Sleep(time.Minute) // for as long as it wants
+			}
+			return nil
+		})
+		must(t, e.Prepare(t.Context(), m))
+		must(t, <-deleted)
+		wantNothing(t, w)
+	})
+}
+
+// Who waits for a machine does so for no longer than it was asked to.
+func TestTurnIsGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := simulated.New(open(t, config(func(c *simulated.Config) { c.Faults.Hang = 1 })), nil)
+		m := machine()
+		hanging, giveUp := context.WithCancel(t.Context())
+		hung := make(chan error, 1)
+		go func() { hung <- e.Prepare(hanging, m) }()
+		synctest.Wait()
+		short, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := e.Delete(short, m); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Delete behind an order that hangs returned %v", err)
+		}
+		giveUp()
+		if err := <-hung; !errors.Is(err, context.Canceled) {
+			t.Errorf("the order that hung returned %v", err)
+		}
+		must(t, e.Delete(t.Context(), m)) // there is nothing to hang at
+	})
+}
+
 // wantNothing holds a World to be as empty as in the beginning.
 func wantNothing(t *testing.T, w *simulated.World) {
 	t.Helper()
-	if machines, disks, addresses := w.Machines(), w.Disks(), w.Addresses(); len(machines)+len(disks)+len(addresses) > 0 {
-		t.Errorf("left behind were the machines %+v, disks %v, addresses %v", machines, disks, addresses)
+	if left := all(w); len(left.Machines)+len(left.Disks)+len(left.Addresses)+len(left.Filesystems) > 0 {
+		t.Errorf("left behind was %+v", left)
 	}
 }
 
@@ -311,10 +358,12 @@ func TestDaemonDiesBetweenTwoSteps(t *testing.T) {
 		simulated.Start, simulated.PoweredOn,
 		simulated.Stop, simulated.Asked, simulated.PoweredOff,
 		simulated.Delete, simulated.Cut, simulated.Undefined, simulated.NetworkLeft, simulated.SeedRemoved, simulated.DiskRemoved,
+		simulated.CreateFilesystem, simulated.FilesystemMade, simulated.DeleteFilesystem, simulated.FilesystemRemoved,
 	} {
 		t.Run(string(step), func(t *testing.T) {
 			t.Parallel()
 			w, m := open(t, config()), machine()
+			f := cloud.Filesystem{ID: m.ID, ProjectID: project, Size: 1 << 30}
 			live := func(e engine.Engine) error {
 				return firstError(
 					func() error { return e.Prepare(t.Context(), m) },
@@ -322,13 +371,15 @@ func TestDaemonDiesBetweenTwoSteps(t *testing.T) {
 					func() error { return e.Stop(t.Context(), m, 0) },
 					func() error { return e.Start(t.Context(), m) },
 					func() error { return e.Delete(t.Context(), m) },
+					func() error { return e.CreateFilesystem(t.Context(), f) },
+					func() error { return e.DeleteFilesystem(t.Context(), f) },
 				)
 			}
 			dead := simulated.New(w, dieAt(step))
 			if err := live(dead); !errors.Is(err, errKilled) {
 				t.Fatalf("the daemon lived past %q: %v", step, err)
 			}
-			machines, disks, addresses := w.Machines(), w.Disks(), w.Addresses()
+			before := all(w)
 			if err := live(dead); !errors.Is(err, errKilled) {
 				t.Errorf("a dead daemon answered %v", err)
 			}
@@ -338,13 +389,14 @@ func TestDaemonDiesBetweenTwoSteps(t *testing.T) {
 			if err := dead.Run(t.Context(), nil); !errors.Is(err, errKilled) {
 				t.Errorf("a dead daemon's Run answered %v", err)
 			}
-			if d := cmp.Diff(machines, w.Machines()) + cmp.Diff(disks, w.Disks()) + cmp.Diff(addresses, w.Addresses()); d != "" {
+			if d := cmp.Diff(before, all(w)); d != "" {
 				t.Errorf("a dead daemon changed the World:\n%s", d)
 			}
 			next := simulated.New(w, nil)
 			turnOn(t, next, m)
 			wantWhole(t, w, m)
 			must(t, next.Delete(t.Context(), m))
+			must(t, next.DeleteFilesystem(t.Context(), f))
 			wantNothing(t, w)
 		})
 	}
@@ -410,4 +462,72 @@ func TestDaemonDiesWithAllItsOrders(t *testing.T) {
 			t.Errorf("there are the disks %v, want one", disks)
 		}
 	})
+}
+
+// Five hundred daemons die, each at some step of what eight machines go through
+// at once; the last one finds all of it in order.
+func TestManyDaemonsDie(t *testing.T) {
+	t.Parallel()
+	w := open(t, config(func(c *simulated.Config) { c.File = filepath.Join(t.TempDir(), "world") }))
+	chance := rand.New(rand.NewPCG(7, 0))
+	var fleet []engine.Machine
+	for i := range 8 {
+		m := machine()
+		m.Host = []string{rack, "rack-8"}[i%2]
+		fleet = append(fleet, m)
+	}
+	const deaths = 500
+	reached := map[simulated.Step]bool{}
+	for range deaths {
+		reached[dieAfter(t, w, fleet, chance.Int64N(100))] = true
+	}
+	if len(reached) < 14 {
+		t.Errorf("daemons died only at %d kinds of steps", len(reached))
+	}
+	last := simulated.New(w, nil)
+	for _, m := range fleet {
+		turnOn(t, last, m)
+	}
+	wantWhole(t, w, fleet...)
+	for _, m := range fleet {
+		must(t, last.Delete(t.Context(), m))
+	}
+	wantNothing(t, w)
+}
+
+// dieAfter has a daemon lead every machine through its life, until it dies after
+// so many steps. It returns the last.
+func dieAfter(t *testing.T, w *simulated.World, fleet []engine.Machine, steps int64) (last simulated.Step) {
+	t.Helper()
+	var taken atomic.Int64
+	e := simulated.New(w, func(_ cloud.ID, step simulated.Step) error {
+		n := taken.Add(1)
+		if n == steps+1 {
+			last = step
+		}
+		if n > steps {
+			return errKilled
+		}
+		return nil
+	})
+	var lives sync.WaitGroup
+	for _, m := range fleet {
+		lives.Go(func() {
+			for {
+				if err := firstError(
+					func() error { return e.Prepare(t.Context(), m) },
+					func() error { return e.Start(t.Context(), m) },
+					func() error { return e.Stop(t.Context(), m, 0) },
+					func() error { return e.Delete(t.Context(), m) },
+				); err != nil {
+					if !errors.Is(err, errKilled) {
+						t.Errorf("a daemon that lived was answered %v", err)
+					}
+					return
+				}
+			}
+		})
+	}
+	lives.Wait()
+	return last
 }

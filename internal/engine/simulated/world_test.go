@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,16 +20,23 @@ import (
 func hear(t *testing.T, e engine.Engine) (told func() []engine.Sighting) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
+	var mu sync.Mutex
 	var all []engine.Sighting
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = e.Run(ctx, func(s engine.Sighting) { all = append(all, s) })
+		_ = e.Run(ctx, func(s engine.Sighting) {
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, s)
+		})
 	}()
 	t.Cleanup(func() { cancel(); <-ended })
 	synctest.Wait()
 	return func() []engine.Sighting {
 		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
 		return slices.Clone(all)
 	}
 }
