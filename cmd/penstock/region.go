@@ -8,10 +8,14 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/penstock-cloud/penstock/internal/auth"
+	"github.com/penstock-cloud/penstock/internal/auth/published"
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/engine"
 	"github.com/penstock-cloud/penstock/internal/engine/showcase"
@@ -23,55 +27,103 @@ import (
 
 // siteConfig is what a region's process is assembled from.
 type siteConfig struct {
-	name          string
-	database      database
-	plane         string // its URL
-	credential    cloud.Secret
-	plaintext     bool // whether the plane may be at http:// beyond loopback
-	organizations []cloud.ID
-	fleet         int
-	takeOver      bool // from the daemon that fenced this one
-	log           *slog.Logger
-	metrics       *observe.Metrics
+	name       string
+	database   database
+	folder     string // where the engine may keep things
+	engine     string // its name
+	file       siteFile
+	plane      string // its URL
+	credential cloud.Secret
+	plaintext  bool       // whether the plane may be at http:// beyond loopback
+	showFor    []cloud.ID // organizations of the showcase; none for no showcase
+	fleet      int        // of the showcase
+	takeOver   bool       // from the daemon that fenced this one
+	log        *slog.Logger
+	metrics    *observe.Metrics
 }
 
 // site is a region, put together but not running.
 type site struct {
-	store    cloud.RegionStore
-	region   *region.Region
-	engine   engine.Inventory
-	grants   *region.Grants // what callers may do
-	reporter *federation.Reporter
-	handler  http.Handler
+	store      cloud.RegionStore
+	region     *region.Region
+	showcase   engine.Inventory // nil for none
+	engine     engine.Engine
+	reconciler *region.Reconciler
+	grants     *region.Grants // what callers may do
+	keys       *published.Source
+	reporter   *federation.Reporter
+	handler    http.Handler
+	closers    []func() error
 }
 
-// openSite opens the region's database and puts the parts together.
-func openSite(ctx context.Context, c siteConfig) (*site, error) {
-	simulation, err := showcase.New(showcase.Config{
-		Region: c.name, Organizations: c.organizations, Fleet: c.fleet, Seed: seedOf(c.name),
-		Now: time.Now, After: time.After,
+// openSite opens the region's database and its engine, and puts the parts
+// together.
+func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
+	s := &site{}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if len(c.showFor) > 0 {
+		if s.showcase, err = newShowcase(c); err != nil {
+			return nil, err
+		}
+	}
+	if s.store, err = c.database.openRegion(ctx, c.log); err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, s.store.Close)
+	s.region = region.New(region.Config{Store: s.store, Log: c.log, NewID: newID, Now: time.Now, After: time.After})
+	if err := s.region.Begin(ctx, c.takeOver); err != nil {
+		return nil, err
+	}
+	e, closing, err := openEngine(c.engine, engineConfig{region: c.name, folder: c.folder, file: c.file, log: c.log})
+	if err != nil {
+		return nil, err
+	}
+	s.engine = e
+	s.closers = append(s.closers, closing)
+	if err := s.connect(ctx, c); err != nil {
+		return nil, err
+	}
+	return s, s.serve(c)
+}
+
+func newShowcase(c siteConfig) (engine.Inventory, error) {
+	return showcase.New(showcase.Config{
+		Region: c.name, Organizations: c.showFor, Fleet: c.fleet, Seed: seedOf(c.name), Now: time.Now, After: time.After,
+	})
+}
+
+// serve makes what tenants call.
+func (s *site) serve(c siteConfig) (err error) {
+	s.reconciler, err = region.NewReconciler(region.ReconcilerConfig{
+		Region: s.region, Engine: s.engine, Addresses: c.file.Addresses, Log: c.log,
 	})
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("--config: %w", err)
 	}
-	store, err := c.database.openRegion(ctx, c.log)
+	clusters, err := region.NewDeclaredClusters(region.DeclaredConfig{
+		Kubernetes: c.file.Kubernetes, Slurm: c.file.Slurm, ReadFile: os.ReadFile,
+	})
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("--config: %w", err)
 	}
-	s := &site{store: store, engine: simulation}
-	s.region = region.New(region.Config{Store: store, Log: c.log, NewID: newID, Now: time.Now, After: time.After})
-	if err := s.region.Begin(ctx, c.takeOver); err != nil {
-		s.close()
-		return nil, err
-	}
-	if err := s.connect(ctx, c); err != nil {
-		s.close()
-		return nil, err
+	api, err := infrastructureapi.NewServer(infrastructureapi.Config{
+		Region: region.NewTenants(region.TenantsConfig{
+			Region: s.region, Reconciler: s.reconciler, Authority: s.grants, Engine: s.engine,
+			Types: c.file.types(), Quotas: c.file.quotas(), Log: c.log,
+		}),
+		Clusters: clusters, Verifier: auth.NewVerifier(s.keys, time.Now), Log: c.log,
+	})
+	if err != nil {
+		return err
 	}
 	s.handler = observe.Middleware(observe.Config{
-		API: "infrastructure", Metrics: c.metrics, Log: c.log, Now: time.Now, NewID: newID,
-	}, infrastructureapi.New())
-	return s, nil
+		API: "infrastructure", Operations: api.Operations(), Metrics: c.metrics, Log: c.log, Now: time.Now, NewID: newID,
+	}, api)
+	return nil
 }
 
 // connect makes what speaks to the plane.
@@ -89,6 +141,12 @@ func (s *site) connect(ctx context.Context, c siteConfig) error {
 	if err != nil {
 		return err
 	}
+	s.keys, err = published.Open(ctx, published.Config{
+		Store: s.store, Plane: c.plane, Plaintext: c.plaintext, Log: c.log, Now: time.Now, After: time.After,
+	})
+	if err != nil {
+		return fmt.Errorf("--plane: %w", err)
+	}
 	link.Grants = s.grants
 	if s.reporter, err = federation.NewReporter(link); err != nil {
 		return fmt.Errorf("--plane: %w", err)
@@ -96,21 +154,36 @@ func (s *site) connect(ctx context.Context, c siteConfig) error {
 	return nil
 }
 
-func (s *site) close() { _ = s.store.Close() } // what was acknowledged is durable already
+// close ends in reverse what was opened; what was acknowledged is durable
+// already.
+func (s *site) close() {
+	for _, closing := range slices.Backward(s.closers) {
+		_ = closing()
+	}
+}
 
 // run drives the engine and reports, until ctx ends or another daemon takes
 // over.
 func (s *site) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
+	if s.showcase != nil {
+		group.Go(func() error { return untilFenced(s.region.Drive(ctx, s.showcase)) })
+	}
+	group.Go(func() error { return untilFenced(s.reconciler.Run(ctx)) })
 	group.Go(func() error {
-		err := s.region.Drive(ctx, s.engine)
-		if errors.Is(err, region.ErrFenced) {
-			return nil // the reporter says it
-		}
-		return err
+		s.keys.Run(ctx)
+		return nil
 	})
 	group.Go(func() error { return s.reporter.Run(ctx) })
 	return group.Wait()
+}
+
+// untilFenced leaves it to the reporter to say that the region is fenced.
+func untilFenced(err error) error {
+	if errors.Is(err, region.ErrFenced) {
+		return nil
+	}
+	return err
 }
 
 // seedOf makes regions differ, and one region's story the same every time.

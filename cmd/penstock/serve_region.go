@@ -20,9 +20,11 @@ type serveRegionCommand struct {
 	DataDir        string   `type:"path" placeholder:"DIR" help:"Holds the database; one process at a time holds it (default: ${data_dir}/regions/NAME)."`
 	Database       string   `placeholder:"DB" help:"The database, instead of the one in the folder: a file, or postgres://…"`
 	Listen         string   `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where to listen (default: ${default})."`
-	Organization   []string `required:"" placeholder:"ID" help:"Whose the simulated machines are; repeat it for several."`
+	Engine         string   `default:"simulated" placeholder:"NAME" help:"What runs the machines: simulated or libvirt (default: ${default})."`
+	Config         string   `type:"path" placeholder:"FILE" help:"Types, addresses, quotas and the engine's settings; see docs/region.md (default: simulated hosts)."`
 	TakeOver       bool     `env:"-" help:"Go on although another daemon of the region fenced this one; that one is fenced in turn."`
-	Fleet          int      `default:"48" placeholder:"N" help:"How many simulated instances there are, 1 to 1000000 (default: ${default})."`
+	Organization   []string `placeholder:"ID" help:"Organizations to which a fleet is shown that nobody runs, for demonstrations; repeat it for several."`
+	Fleet          int      `default:"48" placeholder:"N" help:"How many instances that fleet has, 1 to 1000000 (default: ${default})."`
 	serverFlags
 	logFlags
 }
@@ -53,7 +55,7 @@ func (c *serveRegionCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
-	config.database, config.log, config.metrics = held, proc.log, proc.metrics
+	config.database, config.folder, config.log, config.metrics = held, c.DataDir, proc.log, proc.metrics
 	site, err := openSite(ctx, config)
 	if err != nil {
 		return err
@@ -64,7 +66,7 @@ func (c *serveRegionCommand) Run(ctx context.Context, std streams) error {
 	group.Go(func() error { return proc.serveOps(ctx) })
 	group.Go(func() error { return at.Serve(ctx, site.handler) })
 	group.Go(func() error { return site.run(ctx) })
-	fmt.Fprintf(std.out, "Region %s serves %s and reports to %s; its machines are simulated, none is real.\n", c.Name, at.URL(), c.Plane)
+	fmt.Fprintf(std.out, "Region %s serves %s and reports to %s; %s.\n", c.Name, at.URL(), c.Plane, whatRuns(c.Engine))
 	err = group.Wait()
 	if errors.Is(err, federation.ErrFenced) {
 		return fmt.Errorf("%w; stop the other one, and start this one, once, with --take-over, if it is to go on", err)
@@ -73,7 +75,7 @@ func (c *serveRegionCommand) Run(ctx context.Context, std streams) error {
 }
 
 func (c *serveRegionCommand) config() (siteConfig, error) {
-	config := siteConfig{name: c.Name, plane: c.Plane, plaintext: c.PlanePlaintext, fleet: c.Fleet, takeOver: c.TakeOver}
+	config := siteConfig{name: c.Name, plane: c.Plane, plaintext: c.PlanePlaintext, engine: c.Engine, fleet: c.Fleet, takeOver: c.TakeOver}
 	if err := cloud.CheckName("--name", c.Name); err != nil {
 		return config, err
 	}
@@ -82,8 +84,13 @@ func (c *serveRegionCommand) config() (siteConfig, error) {
 		if err != nil {
 			return config, fmt.Errorf("--organization: %w", err)
 		}
-		config.organizations = append(config.organizations, id)
+		config.showFor = append(config.showFor, id)
 	}
+	file, err := readSiteFile(c.Config)
+	if err != nil {
+		return config, err
+	}
+	config.file = file
 	secret, err := readSecret(c.CredentialFile)
 	if err != nil {
 		return config, fmt.Errorf("--credential-file: %w", err)
@@ -93,4 +100,12 @@ func (c *serveRegionCommand) config() (siteConfig, error) {
 	}
 	config.credential = cloud.NewSecret(secret)
 	return config, nil
+}
+
+// whatRuns says what an engine's machines are.
+func whatRuns(engine string) string {
+	if engine == "simulated" {
+		return "its machines are simulated, none is real"
+	}
+	return "its machines are run by " + engine
 }

@@ -19,7 +19,9 @@ type upCommand struct {
 	DataDir      string `type:"path" default:"${data_dir}" placeholder:"DIR" help:"Databases, keys and the admin's token; one process at a time holds it (default: ${default})."`
 	Listen       string `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where the plane listens (default: ${default})."`
 	RegionListen string `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where the region listens (default: ${default})."`
-	Fleet        int    `default:"48" placeholder:"N" help:"How many simulated instances the region has, 1 to 1000000 (default: ${default})."`
+	Engine       string `default:"simulated" placeholder:"NAME" help:"What runs the region's machines: simulated or libvirt (default: ${default})."`
+	Config       string `type:"path" placeholder:"FILE" help:"The region's types, addresses, quotas and its engine's settings; see docs/region.md (default: simulated hosts)."`
+	Fleet        int    `default:"48" placeholder:"N" help:"How many instances are shown that nobody runs, for demonstration; 1 to 1000000 (default: ${default})."`
 	healthFlags
 	logFlags
 }
@@ -39,6 +41,10 @@ func checkFleet(n int) error {
 // between them, and ends them when ctx does.
 func (c *upCommand) Run(ctx context.Context, std streams) error {
 	policy, err := c.policy()
+	if err != nil {
+		return err
+	}
+	file, err := readSiteFile(c.Config)
 	if err != nil {
 		return err
 	}
@@ -75,7 +81,8 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 	}
 	site, err := openSite(ctx, siteConfig{
 		name: localRegion, database: database(dir.regionDatabase()), plane: planeAt.URL(), credential: made.credential,
-		organizations: []cloud.ID{made.organization.ID}, fleet: c.Fleet, log: proc.log, metrics: proc.metrics,
+		folder: c.DataDir, engine: c.Engine, file: file,
+		showFor: []cloud.ID{made.organization.ID}, fleet: c.Fleet, log: proc.log, metrics: proc.metrics,
 		// Whoever holds the folder has plane and region in one process: nobody is
 		// in the right against it.
 		takeOver: true,

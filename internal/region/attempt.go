@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/engine"
@@ -12,6 +13,10 @@ import (
 // mostFailures is how often in a row a machine may fail to be made or started,
 // before it is in error.
 const mostFailures = 4
+
+// orderLimit is how long an engine may take to do anything. One that takes
+// longer has failed, and may be asked again.
+const orderLimit = 5 * time.Minute
 
 // attempt takes the next step of a machine, and has the one after it taken, or
 // this one again.
@@ -48,6 +53,8 @@ func (r *Reconciler) machine(ctx context.Context, id cloud.ID) (m cloud.Machine,
 // take takes a step: what the engine does, and then the transaction that writes
 // down that it is done. A crash between the two has it done again.
 func (r *Reconciler) take(ctx context.Context, m cloud.Machine, s step) error {
+	ctx, cancel := context.WithTimeout(ctx, orderLimit)
+	defer cancel()
 	switch s {
 	case stepNone:
 		return nil

@@ -12,15 +12,20 @@ import (
 
 const knownPage = 1000
 
-// Known implements engine.Sink. It reads page by page, so that no transaction
-// is open while the engine thinks.
+// Known implements engine.Sink: what an inventory told, and not what the region
+// itself has. It reads page by page, so that no transaction is open while the
+// engine thinks.
 func (r *Region) Known(ctx context.Context) iter.Seq2[cloud.Object, error] {
 	return func(yield func(cloud.Object, error) bool) {
 		var after cloud.ObjectKey
 		for {
 			var page []cloud.Object
+			var owned map[cloud.ID]bool
 			err := r.store.Read(ctx, func(tx cloud.RegionReader) (err error) {
-				page, err = tx.Objects(after, knownPage)
+				if page, err = tx.Objects(after, knownPage); err != nil {
+					return err
+				}
+				owned, err = ownedOf(tx, page)
 				return err
 			})
 			if err != nil {
@@ -28,6 +33,9 @@ func (r *Region) Known(ctx context.Context) iter.Seq2[cloud.Object, error] {
 				return
 			}
 			for _, o := range page {
+				if o.Kind == cloud.KindInstance && owned[o.ID] {
+					continue
+				}
 				if !yield(o, nil) {
 					return
 				}
@@ -38,6 +46,22 @@ func (r *Region) Known(ctx context.Context) iter.Seq2[cloud.Object, error] {
 			after = page[len(page)-1].ObjectKey
 		}
 	}
+}
+
+// ownedOf tells which of the objects are the region's own machines.
+func ownedOf(r cloud.RegionReader, page []cloud.Object) (map[cloud.ID]bool, error) {
+	owned := make(map[cloud.ID]bool)
+	for _, o := range page {
+		if o.Kind != cloud.KindInstance {
+			continue
+		}
+		_, err := r.Machine(o.ID)
+		if err != nil && cloud.CodeOf(err) != cloud.CodeNotFound {
+			return nil, err
+		}
+		owned[o.ID] = err == nil
+	}
+	return owned, nil
 }
 
 // Observe implements engine.Sink. ErrFenced once the region is.
