@@ -87,7 +87,7 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 	if err := s.connect(ctx, c); err != nil {
 		return nil, err
 	}
-	return s, s.serve(c)
+	return s, s.serve(c) //nolint:contextcheck // what is made there outlives the start
 }
 
 func newShowcase(c siteConfig) (engine.Inventory, error) {

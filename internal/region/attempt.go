@@ -189,13 +189,13 @@ func (r *Reconciler) giveUp(ctx context.Context, id cloud.ID, s step, cause erro
 
 // verdict tells whether a failure is final, and what the tenant is told then.
 func verdict(s step, cause error, failures int) (reason string, hopeless bool) {
-	var domain *cloud.Error
-	switch cloud.CodeOf(cause) {
-	case cloud.CodeUnavailable:
+	code := cloud.CodeOf(cause)
+	if code == cloud.CodeUnavailable {
 		return "", false
-	case cloud.CodeInvalid, cloud.CodeUnimplemented:
-		errors.As(cause, &domain)
-		return domain.Message, true
+	}
+	var refusal *cloud.Error
+	if (code == cloud.CodeInvalid || code == cloud.CodeUnimplemented) && errors.As(cause, &refusal) {
+		return refusal.Message, true
 	}
 	return fmt.Sprintf("the region could not %s it; its operator's log says why", s), failures >= mostFailures
 }

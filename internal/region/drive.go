@@ -16,7 +16,7 @@ const enginePause = 5 * time.Second
 // age.
 func (r *Region) Drive(ctx context.Context, i engine.Inventory) error {
 	return r.whileHeld(ctx, func(ctx context.Context) error {
-		return r.insist(ctx, "the engine gave up and is started again", func(ctx context.Context) error { return i.Run(ctx, r) })
+		return r.insist(ctx, r.complainOfEngine, func(ctx context.Context) error { return i.Run(ctx, r) })
 	})
 }
 
@@ -37,18 +37,22 @@ func (r *Region) whileHeld(ctx context.Context, run func(context.Context) error)
 }
 
 // insist runs something until it succeeds or ctx ends, with a pause after each
-// failure.
-func (r *Region) insist(ctx context.Context, complaint string, run func(context.Context) error) error {
+// failure, of which it complains.
+func (r *Region) insist(ctx context.Context, complain func(context.Context, error), run func(context.Context) error) error {
 	for ctx.Err() == nil {
 		err := run(ctx)
 		if err == nil || ctx.Err() != nil {
 			break
 		}
-		r.log.ErrorContext(ctx, complaint, "error", err, "pause", enginePause)
+		complain(ctx, err)
 		select {
 		case <-ctx.Done():
 		case <-r.after(enginePause):
 		}
 	}
 	return ctx.Err()
+}
+
+func (r *Region) complainOfEngine(ctx context.Context, err error) {
+	r.log.ErrorContext(ctx, "the engine gave up and is started again", "error", err, "pause", enginePause)
 }

@@ -73,7 +73,7 @@ func (r *Reconciler) Wake(id cloud.ID) { r.agenda.add(id) }
 // fenced, and returns ErrFenced. It is called once.
 func (r *Reconciler) Run(ctx context.Context) error {
 	return r.Region.whileHeld(ctx, func(ctx context.Context) error {
-		if err := r.Region.insist(ctx, "the region's machines could not be taken up; trying again", r.takeUp); err != nil {
+		if err := r.Region.insist(ctx, r.complainOfStart, r.takeUp); err != nil {
 			return err
 		}
 		group, ctx := errgroup.WithContext(ctx)
@@ -82,6 +82,10 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		group.Go(func() error { return r.work(ctx) })
 		return group.Wait()
 	})
+}
+
+func (r *Reconciler) complainOfStart(ctx context.Context, err error) {
+	r.Log.ErrorContext(ctx, "the region's machines could not be taken up; trying again", "error", err, "pause", enginePause)
 }
 
 // takeUp reads what an earlier process left, and removes the filesystems that it
@@ -163,7 +167,7 @@ func (r *Reconciler) eachMachine(ctx context.Context, do func(cloud.Machine) err
 // attend keeps the engine in touch with its hosts. What it tells is a reason to
 // look, and no more: by the time that it is heard, it may be old.
 func (r *Reconciler) attend(ctx context.Context) error {
-	return r.Region.insist(ctx, "the engine gave up and is started again", func(ctx context.Context) error {
+	return r.Region.insist(ctx, r.Region.complainOfEngine, func(ctx context.Context) error {
 		return r.Engine.Run(ctx, func(engine.Sighting) { r.glance() })
 	})
 }

@@ -26,6 +26,7 @@ func (c Config) machineFolder(id cloud.ID) string {
 func (c Config) diskPath(id cloud.ID) string {
 	return filepath.Join(c.machineFolder(id), "disk"+diskSuffix)
 }
+
 func (c Config) seedPath(id cloud.ID) string { return filepath.Join(c.machineFolder(id), "seed.iso") }
 func (c Config) onPath(id cloud.ID) string   { return filepath.Join(c.machineFolder(id), "on") }
 
