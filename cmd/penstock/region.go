@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"os"
 	"slices"
 	"time"
@@ -23,6 +24,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/infrastructureapi"
 	"github.com/penstock-cloud/penstock/internal/observe"
 	"github.com/penstock-cloud/penstock/internal/region"
+	"github.com/penstock-cloud/penstock/internal/serving"
 )
 
 // siteConfig is what a region's process is assembled from.
@@ -38,6 +40,7 @@ type siteConfig struct {
 	showFor    []cloud.ID // organizations of the showcase; none for no showcase
 	fleet      int        // of the showcase
 	takeOver   bool       // from the daemon that fenced this one
+	proxies    []netip.Prefix
 	log        *slog.Logger
 	metrics    *observe.Metrics
 }
@@ -116,6 +119,7 @@ func (s *site) serve(c siteConfig) (err error) {
 			Types: c.file.types(), Quotas: c.file.quotas(), Log: c.log,
 		}),
 		Clusters: clusters, Verifier: auth.NewVerifier(s.keys, time.Now), Log: c.log,
+		ClientAddress: func(r *http.Request) string { return serving.ClientAddress(r, c.proxies) },
 	})
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/federation"
+	"github.com/penstock-cloud/penstock/internal/serving"
 )
 
 type serveRegionCommand struct {
@@ -85,6 +86,10 @@ func (c *serveRegionCommand) config() (siteConfig, error) {
 			return config, fmt.Errorf("--organization: %w", err)
 		}
 		config.showFor = append(config.showFor, id)
+	}
+	var err error
+	if config.proxies, err = serving.ParseProxies(c.BehindProxy); err != nil {
+		return config, err
 	}
 	file, err := readSiteFile(c.Config)
 	if err != nil {

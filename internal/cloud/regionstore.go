@@ -73,6 +73,7 @@ type RegionReader interface {
 	// Hosts lists the hosts by name, with what of them is taken; their GPUs by
 	// address.
 	Hosts() ([]HostUse, error)
+	AuditEntries(organization ID, page Page) ([]AuditEntry, error) // by id
 	// Spans lists a machine's usage, oldest first; it may outlive the machine.
 	Spans(machine ID) ([]Span, error)
 }
@@ -128,4 +129,6 @@ type RegionWriter interface {
 	// there are not so many.
 	CountInstances(organization ID, typeName string, add, most int64) error
 	PutSpan(s Span) error // inserts or replaces
+
+	AppendAudit(e AuditEntry) error
 }

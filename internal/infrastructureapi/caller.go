@@ -77,6 +77,7 @@ func (s *Server) admit(op rest.Operation, next http.Handler) http.Handler {
 	action, needsProject := actions[op.ID], op.Requires("header", projectHeader)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller, err := s.identify(r, action, needsProject)
+		caller.Origin = cloud.Origin{RequestID: rest.RequestID(w), Address: s.ClientAddress(r)}
 		if err != nil {
 			s.errors.Write(w, r, err)
 			return

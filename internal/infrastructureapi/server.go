@@ -55,6 +55,8 @@ type Config struct {
 	Clusters *region.DeclaredClusters // nil for none
 	Verifier rest.Verifier
 	Log      *slog.Logger
+
+	ClientAddress func(*http.Request) string // for the audit
 }
 
 // Server is a region's port: the Infrastructure API, its documentation and a

@@ -51,7 +51,10 @@ func newWorldWith(t testing.TB, verifier rest.Verifier) *world {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewJSONHandler(w.log, nil))
-	w.api, err = infrastructureapi.NewServer(infrastructureapi.Config{Region: w.region, Clusters: clusters, Verifier: verifier, Log: log})
+	w.api, err = infrastructureapi.NewServer(infrastructureapi.Config{
+		Region: w.region, Clusters: clusters, Verifier: verifier, Log: log,
+		ClientAddress: func(*http.Request) string { return "192.0.2.1" },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,7 +68,13 @@ func (t *Tenants) CreateFilesystem(ctx context.Context, c Caller, in NewFilesyst
 		return cloud.Filesystem{}, t.abandon(ctx, f, err)
 	}
 	f.State = cloud.FilesystemActive
-	if err := t.change(ctx, func(tx *change) error { return tx.PutFilesystem(f) }); err != nil {
+	err = t.change(ctx, func(tx *change) error {
+		if err := tx.PutFilesystem(f); err != nil {
+			return err
+		}
+		return tx.audit(c, deed{action: "filesystem.create", target: string(f.ID), after: filesystemFacts(f)})
+	})
+	if err != nil {
 		return cloud.Filesystem{}, t.abandon(ctx, f, err)
 	}
 	return f, nil
@@ -106,10 +112,21 @@ func (t *Tenants) DeleteFilesystem(ctx context.Context, c Caller, id cloud.ID) e
 			return cloud.Conflict("%d instances have the filesystem; delete them first", len(users))
 		}
 		f.State = cloud.FilesystemDeleting
-		return tx.PutFilesystem(f)
+		if err := tx.PutFilesystem(f); err != nil {
+			return err
+		}
+		return tx.audit(c, deed{action: "filesystem.delete", target: string(f.ID), before: filesystemFacts(f)})
 	})
 	if err != nil {
 		return err
 	}
 	return t.Reconciler.removeFilesystem(ctx, f)
+}
+
+func filesystemFacts(f cloud.Filesystem) any {
+	return struct {
+		ProjectID cloud.ID `json:"project_id"`
+		Name      string   `json:"name"`
+		Size      string   `json:"size"`
+	}{f.ProjectID, f.Name, f.Size.String()}
 }

@@ -71,7 +71,10 @@ func (t *Tenants) CreateInstance(ctx context.Context, c Caller, in NewInstance) 
 			return err // it was deleted since the caller was admitted
 		}
 		m.CreatedAt = tx.at
-		return tx.put(m)
+		if err := tx.put(m); err != nil {
+			return err
+		}
+		return tx.audit(c, deed{action: "instance.create", target: string(m.ID), after: m.Report()})
 	})
 	if err != nil {
 		return cloud.Machine{}, err
@@ -162,7 +165,7 @@ func (t *Tenants) takeQuota(tx *change, organization cloud.ID, typeName string) 
 // StartInstance has an instance run. CodeConflict names the state in which that
 // cannot be asked for.
 func (t *Tenants) StartInstance(ctx context.Context, c Caller, id cloud.ID) error {
-	return t.order(ctx, c, id, func(m *cloud.Machine) error {
+	return t.order(ctx, c, "instance.start", id, func(m *cloud.Machine) error {
 		switch m.State {
 		case cloud.InstanceStopping, cloud.InstanceDeleting:
 			return cloud.Conflict("the instance is %s; it can be started once it is stopped", m.State)
@@ -178,7 +181,7 @@ func (t *Tenants) StartInstance(ctx context.Context, c Caller, id cloud.ID) erro
 // StopInstance has an instance stop; an ephemeral one is deleted then.
 // CodeConflict names the state in which that cannot be asked for.
 func (t *Tenants) StopInstance(ctx context.Context, c Caller, id cloud.ID) error {
-	return t.order(ctx, c, id, func(m *cloud.Machine) error {
+	return t.order(ctx, c, "instance.stop", id, func(m *cloud.Machine) error {
 		switch m.State {
 		case cloud.InstanceDeleting:
 			return cloud.Conflict("the instance is %s", m.State)
@@ -193,7 +196,7 @@ func (t *Tenants) StopInstance(ctx context.Context, c Caller, id cloud.ID) error
 
 // DeleteInstance has an instance deleted. Asked twice, it is the same.
 func (t *Tenants) DeleteInstance(ctx context.Context, c Caller, id cloud.ID) error {
-	err := t.order(ctx, c, id, func(m *cloud.Machine) error {
+	err := t.order(ctx, c, "instance.delete", id, func(m *cloud.Machine) error {
 		m.Goal, m.State, m.Reason = cloud.GoalDeleted, cloud.InstanceDeleting, ""
 		return nil
 	})
@@ -203,20 +206,35 @@ func (t *Tenants) DeleteInstance(ctx context.Context, c Caller, id cloud.ID) err
 	return err
 }
 
-// order changes what is wanted of an instance.
-func (t *Tenants) order(ctx context.Context, c Caller, id cloud.ID, want func(*cloud.Machine) error) error {
+// order changes what is wanted of an instance. What is wanted already changes
+// nothing.
+func (t *Tenants) order(ctx context.Context, c Caller, action string, id cloud.ID, want func(*cloud.Machine) error) error {
 	err := t.change(ctx, func(tx *change) error {
-		m, err := machineOf(tx, c.ProjectID, id)
+		before, err := machineOf(tx, c.ProjectID, id)
 		if err != nil {
 			return err
 		}
-		if err := want(&m); err != nil {
+		after := before
+		if err := want(&after); err != nil {
 			return err
 		}
-		return tx.put(m)
+		if after.Goal == before.Goal && after.State == before.State {
+			return nil
+		}
+		if err := tx.put(after); err != nil {
+			return err
+		}
+		return tx.audit(c, deed{action: action, target: string(id), before: orderFacts(before), after: orderFacts(after)})
 	})
 	if err == nil {
 		t.Reconciler.Wake(id)
 	}
 	return err
+}
+
+func orderFacts(m cloud.Machine) any {
+	return struct {
+		State cloud.InstanceState `json:"state"`
+		Goal  cloud.Goal          `json:"goal"`
+	}{m.State, m.Goal}
 }

@@ -498,3 +498,49 @@ func TestAdmission(t *testing.T) {
 		}
 	})
 }
+
+// Whoever changes something is written down with it; who changes nothing is not.
+func TestChangesAreAudited(t *testing.T) {
+	t.Parallel()
+	on(t, 1, func(t *testing.T, s *site) {
+		c := s.project("research")
+		c.Origin = cloud.Origin{RequestID: "r-1", Address: "192.0.2.1"}
+		f, err := s.CreateFilesystem(t.Context(), c, region.NewFilesystem{Name: "data", Size: "1Gi"})
+		s.must(err)
+		id := s.launch(c, small)
+		s.settle()
+		s.must(s.StartInstance(t.Context(), c, id)) // it runs
+		s.must(s.StopInstance(t.Context(), c, id))
+		s.must(s.StopInstance(t.Context(), c, id))
+		refused(t, "start", s.StartInstance(t.Context(), c, id), cloud.CodeConflict, "stopping")
+		s.settle()
+		s.must(s.StartInstance(t.Context(), c, id))
+		s.must(s.DeleteInstance(t.Context(), c, id))
+		s.must(s.DeleteInstance(t.Context(), c, id))
+		s.settle()
+		s.must(s.DeleteFilesystem(t.Context(), c, f.ID))
+		s.must(s.DeleteProject(t.Context(), c, c.ProjectID))
+		var entries []cloud.AuditEntry
+		s.must(s.store.Read(t.Context(), func(r cloud.RegionReader) (err error) {
+			entries, err = r.AuditEntries(organization, cloud.Page{Limit: 100})
+			return err
+		}))
+		var got []string
+		for _, e := range entries {
+			got = append(got, e.Action+" "+e.Target)
+			if e.Actor.ID != string(ada.Subject) || e.Action != "project.create" && e.Origin != c.Origin {
+				t.Errorf("%s was by %+v from %+v", e.Action, e.Actor, e.Origin)
+			}
+		}
+		if d := cmp.Diff([]string{
+			"project.create " + string(c.ProjectID), "filesystem.create " + string(f.ID), "instance.create " + string(id),
+			"instance.stop " + string(id), "instance.start " + string(id), "instance.delete " + string(id),
+			"filesystem.delete " + string(f.ID), "project.delete " + string(c.ProjectID),
+		}, got); d != "" {
+			t.Errorf("the audit (-want +got):\n%s", d)
+		}
+		if stop := entries[3]; stop.Before != `{"state":"running","goal":"running"}` || stop.After != `{"state":"stopping","goal":"stopped"}` {
+			t.Errorf("the stop was from %s to %s", stop.Before, stop.After)
+		}
+	})
+}

@@ -53,7 +53,10 @@ func (t *Tenants) CreateProject(ctx context.Context, c Caller, in NewProject) (c
 	}
 	err := t.change(ctx, func(tx *change) error {
 		p.CreatedAt = tx.at
-		return tx.PutProject(p)
+		if err := tx.PutProject(p); err != nil {
+			return err
+		}
+		return tx.audit(c, deed{action: "project.create", target: string(p.ID), after: projectFacts(p)})
 	})
 	return p, err
 }
@@ -62,7 +65,8 @@ func (t *Tenants) CreateProject(ctx context.Context, c Caller, in NewProject) (c
 // them, while it has instances or filesystems.
 func (t *Tenants) DeleteProject(ctx context.Context, c Caller, id cloud.ID) error {
 	return t.change(ctx, func(tx *change) error {
-		if _, err := projectOf(tx, c, id); err != nil {
+		p, err := projectOf(tx, c, id)
+		if err != nil {
 			return err
 		}
 		machines, err := tx.CountMachines(id)
@@ -76,6 +80,16 @@ func (t *Tenants) DeleteProject(ctx context.Context, c Caller, id cloud.ID) erro
 		if machines > 0 || len(filesystems) > 0 {
 			return cloud.Conflict("the project has %d instances and %d filesystems; delete them first", machines, len(filesystems))
 		}
-		return tx.DeleteProject(id)
+		if err := tx.DeleteProject(id); err != nil {
+			return err
+		}
+		return tx.audit(c, deed{action: "project.delete", target: string(id), before: projectFacts(p)})
 	})
+}
+
+func projectFacts(p cloud.Project) any {
+	return struct {
+		Name string     `json:"name"`
+		Tags cloud.Tags `json:"tags,omitempty"`
+	}{p.Name, p.Tags}
 }

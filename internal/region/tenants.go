@@ -2,6 +2,7 @@ package region
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"slices"
 
@@ -71,6 +72,7 @@ type Caller struct {
 	OrganizationID cloud.ID // "" where the action needs none
 	ProjectID      cloud.ID // "" where the request names none
 	Grant          Grant
+	Origin         cloud.Origin // for the audit
 }
 
 // Admit decides whether a principal may do the action, in the project that the
@@ -151,6 +153,37 @@ func (t *Tenants) ownerOf(ctx context.Context, p cloud.Principal, asked, project
 
 func errNoProject(id cloud.ID) error {
 	return cloud.NotFound("you have no project %s in this region; GET /projects lists yours", id)
+}
+
+// deed is what a caller changed, for the audit.
+type deed struct {
+	action, target string
+	before, after  any // what it was and is; nil for nothing
+}
+
+// audit records in its transaction what a caller changed.
+func (c *change) audit(by Caller, d deed) error {
+	entry := cloud.AuditEntry{
+		ID: c.newID(), At: c.at, OrganizationID: by.OrganizationID,
+		Actor:  cloud.Actor{Kind: cloud.ActorUser, ID: string(by.UserID)},
+		Action: d.action, Target: d.target, Origin: by.Origin,
+	}
+	var err error
+	if entry.Before, err = side(d.before); err != nil {
+		return err
+	}
+	if entry.After, err = side(d.after); err != nil {
+		return err
+	}
+	return c.AppendAudit(entry)
+}
+
+func side(value any) (string, error) {
+	if value == nil {
+		return "", nil
+	}
+	text, err := json.Marshal(value)
+	return string(text), err
 }
 
 // change is a transaction of the region on a caller's behalf. A daemon that was

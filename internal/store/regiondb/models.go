@@ -4,6 +4,20 @@
 
 package regiondb
 
+type AuditEntry struct {
+	ID             string
+	At             int64
+	OrganizationID string
+	ActorKind      string
+	ActorID        string
+	Action         string
+	Target         string
+	Before         string
+	After          string
+	RequestID      string
+	Address        string
+}
+
 type Daemon struct {
 	ID            int64
 	Holder        string

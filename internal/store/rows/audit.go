@@ -3,8 +3,10 @@ package rows
 import (
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/store/planedb"
+	"github.com/penstock-cloud/penstock/internal/store/regiondb"
 )
 
+// auditEntry is of either database: their tables are alike.
 func auditEntry(row planedb.AuditEntry) cloud.AuditEntry {
 	return cloud.AuditEntry{
 		ID:             cloud.ID(row.ID),
@@ -29,9 +31,9 @@ func (r Reader) AuditEntries(organization cloud.ID, page cloud.Page) ([]cloud.Au
 	return each(rows, err, auditEntry)
 }
 
-// AppendAudit implements cloud.Writer.
-func (w Writer) AppendAudit(e cloud.AuditEntry) error {
-	n, err := w.q.AppendAudit(w.ctx, planedb.AppendAuditParams{
+// auditParams is what is stored of an entry, in either database.
+func auditParams(e cloud.AuditEntry) planedb.AppendAuditParams {
+	return planedb.AppendAuditParams{
 		ID:             string(e.ID),
 		At:             micros(e.At),
 		OrganizationID: string(e.OrganizationID),
@@ -43,6 +45,29 @@ func (w Writer) AppendAudit(e cloud.AuditEntry) error {
 		After:          e.After,
 		RequestID:      e.Origin.RequestID,
 		Address:        e.Origin.Address,
+	}
+}
+
+var errAuditTwice = cloud.Conflict("there is an audit entry of that id already")
+
+// AppendAudit implements cloud.Writer.
+func (w Writer) AppendAudit(e cloud.AuditEntry) error {
+	n, err := w.q.AppendAudit(w.ctx, auditParams(e))
+	return changed(n, err, errAuditTwice)
+}
+
+// AuditEntries implements cloud.RegionReader.
+func (r RegionReader) AuditEntries(organization cloud.ID, page cloud.Page) ([]cloud.AuditEntry, error) {
+	rows, err := r.q.ListAuditEntries(r.ctx, regiondb.ListAuditEntriesParams{
+		OrganizationID: string(organization),
+		AfterID:        page.After,
+		MaxRows:        rowLimit(page.Limit),
 	})
-	return changed(n, err, cloud.Conflict("there is an audit entry of that id already"))
+	return each(rows, err, func(row regiondb.AuditEntry) cloud.AuditEntry { return auditEntry(planedb.AuditEntry(row)) })
+}
+
+// AppendAudit implements cloud.RegionWriter.
+func (w RegionWriter) AppendAudit(e cloud.AuditEntry) error {
+	n, err := w.q.AppendAudit(w.ctx, regiondb.AppendAuditParams(auditParams(e)))
+	return changed(n, err, errAuditTwice)
 }

@@ -15,6 +15,7 @@ import (
 // called, with newIncarnation for what a new one is called.
 func TestRegionStore(t *testing.T, create func(t *testing.T) (open func(newIncarnation func() cloud.ID) cloud.RegionStore)) {
 	for name, test := range map[string]func(*testing.T, func() cloud.RegionStore){
+		"Audit":             testRegionAudit,
 		"Changes":           testRegionChanges,
 		"Closed":            testRegionClosed,
 		"Daemon":            testRegionDaemon,

@@ -135,3 +135,19 @@ CREATE TABLE spans (
     ended_at        BIGINT  NOT NULL -- 0 while it lasts
 );
 CREATE INDEX spans_by_machine ON spans (machine_id, begun_at, id);
+
+-- Who changed what.
+CREATE TABLE audit_entries (
+    id              TEXT   NOT NULL PRIMARY KEY,
+    at              BIGINT NOT NULL,
+    organization_id TEXT   NOT NULL,
+    actor_kind      TEXT   NOT NULL,
+    actor_id        TEXT   NOT NULL,
+    action          TEXT   NOT NULL,
+    target          TEXT   NOT NULL,
+    before          TEXT   NOT NULL,
+    after           TEXT   NOT NULL,
+    request_id      TEXT   NOT NULL,
+    address         TEXT   NOT NULL
+);
+CREATE INDEX audit_entries_by_organization ON audit_entries (organization_id, id);
