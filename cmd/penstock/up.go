@@ -179,7 +179,7 @@ Try, of the cloud, and to make a project to launch instances in:
 
   %s %s/api/v1alpha1/user
   %s '%s/api/v1alpha1/instances?limit=3'
-  %s --json '{"name":"first"}' %s/api/v1alpha1/projects
+  %s -H 'Content-Type: application/json' -d '{"name":"first"}' %s/api/v1alpha1/projects
 
 Ctrl-C ends it; what was acknowledged is kept.
 `, g.plane, g.plane, g.region, g.region, g.runs, g.metrics, g.dir.adminToken(), g.dir, curl, g.plane, curl, g.plane, curl, g.region)
