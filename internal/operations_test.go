@@ -84,7 +84,8 @@ func warning(call *ast.CallExpr) string {
 	if !ok {
 		return ""
 	}
-	at := map[string]int{"Warn": 0, "WarnContext": 1, "ErrorContext": 1, "LogAttrs": 2}
+	at := map[string]int{"Warn": 0, "WarnContext": 1, "ErrorContext": 1, "LogAttrs": 2, "insist": 1}
+	// What a region insists on is logged as an error each time that it fails.
 	if receiver, ok := method.X.(*ast.SelectorExpr); ok && strings.EqualFold(receiver.Sel.Name, "log") {
 		at["Error"] = 0
 	}

@@ -102,7 +102,7 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 	group.Go(func() error { return plane.keepAdminToken(ctx, dir) })
 	group.Go(func() error { return site.run(ctx) })
 	awaitReport(ctx, plane, site, start)
-	greet(std, planeAt.URL(), regionAt.URL(), proc.opsURL(), dir)
+	greet(std, greeting{plane: planeAt.URL(), region: regionAt.URL(), runs: whatRuns(c.Engine), metrics: proc.opsURL(), dir: dir})
 	err = group.Wait()
 	if errors.Is(err, federation.ErrFenced) {
 		return fmt.Errorf("%w: it used the credential of the region %s in %s; stop it, and start `penstock up` again, which takes over", err, localRegion, dir)
@@ -152,28 +152,37 @@ func isReported(ctx context.Context, p *plane, s *site, start time.Time) bool {
 	})
 }
 
+// greeting is what there is to be said of what runs.
+type greeting struct {
+	plane, region string // their URLs
+	runs          string // what the region's machines are
+	metrics       string
+	dir           dataDir
+}
+
 // greet says what there is. The lines to be pasted hold whatever the folder is
 // called.
-func greet(std streams, plane, region, ops string, dir dataDir) {
-	token, quoted := dir.adminToken(), shellQuote(dir.adminToken())
+func greet(std streams, g greeting) {
+	curl := fmt.Sprintf(`curl -sH "Authorization: Bearer $(cat %s)"`, shellQuote(g.dir.adminToken()))
 	fmt.Fprintf(std.out, `Penstock is up.
 
-  Management API   %s/api/v1alpha1
-  documentation    %s/docs/
-  region "local"   %s
-                   simulated: nothing there is a real machine
-  metrics          %s
-  admin's token    %s
-  data             %s
+  Management API      %s/api/v1alpha1
+  documentation       %s/docs/
+  Infrastructure API  %s/api/v1alpha1
+  documentation       %s/docs/
+                      of the region "local"; %s
+  metrics             %s
+  admin's token       %s
+  data                %s
 
-Try:
+Try, of the cloud, and to make a project to launch instances in:
 
-  curl -sH "Authorization: Bearer $(cat %s)" %s/api/v1alpha1/user
-  curl -sH "Authorization: Bearer $(cat %s)" %s/api/v1alpha1/clusters
-  curl -sH "Authorization: Bearer $(cat %s)" '%s/api/v1alpha1/instances?limit=3'
+  %s %s/api/v1alpha1/user
+  %s '%s/api/v1alpha1/instances?limit=3'
+  %s -H 'Content-Type: application/json' -d '{"name":"first"}' %s/api/v1alpha1/projects
 
 Ctrl-C ends it; what was acknowledged is kept.
-`, plane, plane, region, ops, token, dir, quoted, plane, quoted, plane, quoted, plane)
+`, g.plane, g.plane, g.region, g.region, g.runs, g.metrics, g.dir.adminToken(), g.dir, curl, g.plane, curl, g.plane, curl, g.region)
 }
 
 // shellQuote makes one word of a text for POSIX shells.

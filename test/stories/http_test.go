@@ -181,18 +181,21 @@ func (q question) ask() (answer, error) {
 // curl stands in for the program of that name where it is not installed, as
 // far as the greeting of `penstock up` needs it.
 func curl() {
-	q := http.Header{}
-	var target string
+	q := question{method: http.MethodGet, header: http.Header{}, status: http.StatusOK, count: -1}
 	for args := os.Args[1:]; len(args) > 0; args = args[1:] {
-		if args[0] == "-sH" && len(args) > 1 {
-			name, value, _ := strings.Cut(args[1], ": ")
-			q.Set(name, value)
+		switch {
+		case len(args) == 1:
+			q.url = args[0]
+		case args[0] == "-sH" || args[0] == "-H":
 			args = args[1:]
-			continue
+			name, value, _ := strings.Cut(args[0], ": ")
+			q.header.Set(name, value)
+		case args[0] == "-d":
+			args = args[1:]
+			q.method, q.body, q.status = http.MethodPost, args[0], http.StatusCreated
 		}
-		target = args[0]
 	}
-	got, err := question{method: http.MethodGet, url: target, header: q, status: http.StatusOK, count: -1}.ask()
+	got, err := q.ask()
 	_, _ = os.Stdout.Write(got.body)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
