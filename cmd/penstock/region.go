@@ -77,7 +77,8 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, s.store.Close)
-	s.region = region.New(region.Config{Store: s.store, Log: c.log, NewID: newID, Now: time.Now, After: time.After})
+	_, alone := c.database.file() // which this process holds
+	s.region = region.New(region.Config{Store: s.store, Log: c.log, NewID: newID, Now: time.Now, After: time.After, Alone: alone})
 	if err := s.region.Begin(ctx, c.takeOver); err != nil {
 		return nil, err
 	}

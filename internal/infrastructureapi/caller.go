@@ -72,7 +72,8 @@ func callerOf(ctx context.Context) region.Caller {
 
 // admit is the middleware that finds out who is calling, for which organization
 // and project, and whether they may. It comes before everything that looks at
-// parameters or body.
+// parameters or body; whoever may read a list that is kept gets it here, since
+// the same question was found well-formed when the list was made.
 func (s *Server) admit(op rest.Operation, next http.Handler) http.Handler {
 	action, needsProject := actions[op.ID], op.Requires("header", projectHeader)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -81,6 +82,12 @@ func (s *Server) admit(op rest.Operation, next http.Handler) http.Handler {
 		if err != nil {
 			s.errors.Write(w, r, err)
 			return
+		}
+		if op.ID == keptList && r.URL.RawQuery == "" {
+			if kept := s.kept(caller); kept != nil {
+				kept.ServeHTTP(w, r)
+				return
+			}
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller)))
 	})

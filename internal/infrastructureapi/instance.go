@@ -14,8 +14,27 @@ import (
 const defaultImage = "image://ubuntu22.04"
 
 func (h handlers) ListInstances(ctx context.Context, _ ListInstancesRequestObject) (ListInstancesResponseObject, error) {
-	instances, err := h.Region.Instances(ctx, callerOf(ctx))
-	return answerList(instances, err, wireInstance)
+	caller := callerOf(ctx)
+	instances, err := h.Region.Instances(ctx, caller)
+	a, err := answerList(instances, err, wireInstance)
+	if err == nil && caller.Revision != 0 {
+		h.lists.Put(caller.ProjectID, caller.Revision, a.Representation)
+	}
+	return a, err
+}
+
+// keptList is the operation whose answers are kept. They depend on nothing but
+// the project.
+const keptList = "ListInstances"
+
+// kept returns the list of the caller's project, if it is kept and what there is;
+// nil if not. The revision was read before the list was, so that a list is never
+// older than its revision says.
+func (s *Server) kept(caller region.Caller) *rest.Representation {
+	if caller.Revision == 0 {
+		return nil
+	}
+	return s.lists.Get(caller.ProjectID, func(as region.Revision) bool { return as == caller.Revision })
 }
 
 func (h handlers) GetInstance(ctx context.Context, r GetInstanceRequestObject) (GetInstanceResponseObject, error) {

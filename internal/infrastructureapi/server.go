@@ -64,9 +64,13 @@ type Config struct {
 type Server struct {
 	Config
 	errors rest.Errors
+	lists  *rest.Kept[cloud.ID, region.Revision] // of instances, by project
 	router *rest.Router
 	docs   http.Handler
 }
+
+// listCacheBytes bounds the memory that encoded lists take, in bytes.
+const listCacheBytes = 256 << 20
 
 // healthPath answers that the process lives.
 const healthPath = "/healthz"
@@ -82,7 +86,7 @@ func NewServer(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		Config: c, errors: rest.Errors{Log: c.Log},
+		Config: c, errors: rest.Errors{Log: c.Log}, lists: rest.NewKept[cloud.ID, region.Revision](listCacheBytes),
 		docs: rest.Docs("Penstock Infrastructure API", api.Infrastructure),
 	}
 	s.router = rest.NewRouter(document, s.admit, document.Validate(s.errors, rest.MaxBody))

@@ -57,7 +57,7 @@ func (s *Server) admit(op rest.Operation, next http.Handler) http.Handler {
 			return
 		}
 		key := listKeyOf(op, caller, r)
-		if kept, ok := s.lists.get(key, caller.Version, s.Now()); ok {
+		if kept := s.kept(key, caller.Version); kept != nil {
 			kept.ServeHTTP(w, r)
 			return
 		}

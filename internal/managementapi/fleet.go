@@ -19,7 +19,7 @@ func answerFleet[T, W any](ctx context.Context, s *Server, page cloud.Page, load
 	}
 	a, err := answerList(ctx, page, listing.Listing, wire)
 	if x := exchangeOf(ctx); err == nil && x.list != nil {
-		s.lists.put(&keptList{key: *x.list, version: x.caller.Version, from: listing.From, until: listing.Until, answer: a})
+		s.lists.Put(*x.list, listState{x.caller.Version, listing.From, listing.Until}, a.Representation)
 	}
 	return a, err
 }

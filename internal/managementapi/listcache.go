@@ -1,9 +1,7 @@
 package managementapi
 
 import (
-	"container/list"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
@@ -39,77 +37,25 @@ func listKeyOf(op rest.Operation, caller cloud.Caller, r *http.Request) *listKey
 // odd reports whether a header is there and yet names no one thing.
 func odd(values []string) bool { return len(values) > 1 || len(values) == 1 && values[0] == "" }
 
-// listCache keeps whole lists in encoded form, the most recently used ones, in
-// bounded memory. A list holds for one version of the organization's fleet, and
-// from when it was read until the first health in it changes by itself; a clock
-// that was set back finds none. Callers bring the version that they read from
-// the store, so replicas agree.
-type listCache struct {
-	mu     sync.Mutex
-	byKey  map[listKey]*list.Element // of *keptList
-	recent list.List                 // most recently used first
-	bytes  int
-	limit  int
-}
-
-type keptList struct {
-	key     listKey
+// listState is what a list was read of. The list holds for one version of the
+// organization's fleet, and from when it was read until the first health in it
+// changes by itself; a clock that was set back finds none. Callers bring the
+// version that they read from the store, so replicas agree.
+type listState struct {
 	version cloud.FleetVersion
 	from    time.Time
 	until   time.Time // zero for never
-	answer  answer
 }
 
-func (k *keptList) holds(version cloud.FleetVersion, now time.Time) bool {
-	return k.version == version && !now.Before(k.from) && (k.until.IsZero() || now.Before(k.until))
+func (s listState) holds(version cloud.FleetVersion, now time.Time) bool {
+	return s.version == version && !now.Before(s.from) && (s.until.IsZero() || now.Before(s.until))
 }
 
-func newListCache(limit int) *listCache {
-	return &listCache{byKey: map[listKey]*list.Element{}, limit: limit}
-}
-
-// get returns the list if it is kept and still holds; no list has the key nil.
-func (c *listCache) get(key *listKey, version cloud.FleetVersion, now time.Time) (answer, bool) {
+// kept returns the list if it is kept and still holds; no list has the key nil.
+func (s *Server) kept(key *listKey, version cloud.FleetVersion) *rest.Representation {
 	if key == nil {
-		return answer{}, false
+		return nil
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e, ok := c.byKey[*key]
-	if !ok {
-		return answer{}, false
-	}
-	kept := keptIn(e)
-	if !kept.holds(version, now) {
-		return answer{}, false
-	}
-	c.recent.MoveToFront(e)
-	return kept.answer, true
-}
-
-func (c *listCache) put(kept *keptList) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e, ok := c.byKey[kept.key]; ok {
-		c.remove(e)
-	}
-	if kept.answer.Size() > c.limit {
-		return
-	}
-	c.byKey[kept.key] = c.recent.PushFront(kept)
-	c.bytes += kept.answer.Size()
-	for c.bytes > c.limit {
-		c.remove(c.recent.Back())
-	}
-}
-
-func (c *listCache) remove(e *list.Element) {
-	kept := keptIn(e)
-	c.recent.Remove(e)
-	delete(c.byKey, kept.key)
-	c.bytes -= kept.answer.Size()
-}
-
-func keptIn(e *list.Element) *keptList {
-	return e.Value.(*keptList) //nolint:forcetypeassert // the list holds nothing else
+	now := s.Now()
+	return s.lists.Get(*key, func(of listState) bool { return of.holds(version, now) })
 }

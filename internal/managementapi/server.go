@@ -24,7 +24,7 @@ type Config struct {
 type Server struct {
 	Config
 	errors rest.Errors
-	lists  *listCache
+	lists  *rest.Kept[listKey, listState]
 	router *rest.Router
 }
 
@@ -40,7 +40,7 @@ func NewServer(c Config) (*Server, error) {
 	if err := document.CheckActions(actions); err != nil {
 		return nil, err
 	}
-	s := &Server{Config: c, errors: rest.Errors{Log: c.Log}, lists: newListCache(listCacheBytes)}
+	s := &Server{Config: c, errors: rest.Errors{Log: c.Log}, lists: rest.NewKept[listKey, listState](listCacheBytes)}
 	s.router = rest.NewRouter(document, s.admit, document.Validate(s.errors, rest.MaxBody))
 	strict := NewStrictHandlerWithOptions(handlers{s}, []StrictMiddlewareFunc{serveAnswers}, StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  s.refuseParameter,

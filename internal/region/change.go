@@ -26,12 +26,14 @@ const (
 // next seq as its rev.
 type change struct {
 	cloud.RegionWriter
-	at      time.Time
-	newID   func() cloud.ID
-	id      cloud.RegionIdentity
-	dirty   bool // id differs from what is stored
-	changes int
-	buried  int
+	at        time.Time
+	newID     func() cloud.ID
+	id        cloud.RegionIdentity
+	dirty     bool // id differs from what is stored
+	changes   int
+	revisions *revisions
+	touched   *touched
+	buried    int
 }
 
 // change runs fn in a transaction, which may run it more than once. ErrFenced
@@ -42,8 +44,10 @@ func (r *Region) change(ctx context.Context, fn func(*change) error) error {
 	}
 	prune := r.pruningDue()
 	var c change
+	var touched touched
+	defer touched.end()
 	err := r.store.Write(ctx, func(w cloud.RegionWriter) error {
-		c = change{RegionWriter: w, at: r.now().UTC().Truncate(time.Microsecond), newID: r.newID}
+		c = change{RegionWriter: w, at: r.now().UTC().Truncate(time.Microsecond), newID: r.newID, revisions: r.revisions, touched: &touched}
 		var err error
 		if c.id, err = w.Identity(); err != nil {
 			return err

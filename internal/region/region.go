@@ -12,7 +12,8 @@ import (
 	"github.com/penstock-cloud/penstock/internal/engine"
 )
 
-// Config is what a Region is made of. Every field is required.
+// Config is what a Region is made of. Every field is required but those that say
+// otherwise.
 type Config struct {
 	Store cloud.RegionStore
 	Log   *slog.Logger
@@ -23,18 +24,24 @@ type Config struct {
 	// clock is set.
 	Now   func() time.Time
 	After func(time.Duration) <-chan time.Time // as time.After
+
+	// Alone says that no other process can write to the store meanwhile, so that
+	// what was read holds until this one changes it. May be false.
+	Alone bool
 }
 
 // Region is the state of a region, safe for concurrent use.
 type Region struct {
-	store   cloud.RegionStore
-	log     *slog.Logger
-	newID   func() cloud.ID
-	now     func() time.Time
-	after   func(time.Duration) <-chan time.Time
-	changed chan struct{}
-	fenced  atomic.Bool
-	keep    uint64 // changes of which tombstones are kept
+	store     cloud.RegionStore
+	log       *slog.Logger
+	newID     func() cloud.ID
+	now       func() time.Time
+	after     func(time.Duration) <-chan time.Time
+	changed   chan struct{}
+	fenced    atomic.Bool
+	alone     bool
+	revisions *revisions
+	keep      uint64 // changes of which tombstones are kept
 
 	mu       sync.Mutex
 	heard    map[string]time.Time
@@ -48,15 +55,17 @@ var _ engine.Sink = (*Region)(nil)
 // New returns the region whose state is in the store.
 func New(c Config) *Region {
 	return &Region{
-		store:    c.Store,
-		log:      c.Log,
-		newID:    c.NewID,
-		now:      c.Now,
-		after:    c.After,
-		changed:  make(chan struct{}, 1),
-		keep:     keepChanges,
-		heard:    make(map[string]time.Time),
-		unpruned: pruneEvery, // look once at every start
+		store:     c.Store,
+		log:       c.Log,
+		newID:     c.NewID,
+		now:       c.Now,
+		after:     c.After,
+		alone:     c.Alone,
+		revisions: newRevisions(),
+		changed:   make(chan struct{}, 1),
+		keep:      keepChanges,
+		heard:     make(map[string]time.Time),
+		unpruned:  pruneEvery, // look once at every start
 	}
 }
 

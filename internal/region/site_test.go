@@ -88,7 +88,7 @@ func (s *site) begin() {
 	s.t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	s.region = region.New(region.Config{
-		Store: s.store, Log: log, Now: time.Now, After: time.After,
+		Store: s.store, Log: log, Now: time.Now, After: time.After, Alone: true,
 		NewID: func() cloud.ID { return numbered(1000 + int(s.ids.Add(1))) },
 	})
 	e := simulated.New(s.hosts, s.between)

@@ -61,10 +61,13 @@ func (q Quotas) most(organization cloud.ID, typeName string) int64 {
 
 // Tenants runs the use cases of those who call a region. It is safe for
 // concurrent use.
-type Tenants struct{ TenantsConfig }
+type Tenants struct {
+	TenantsConfig
+	owners owners
+}
 
 // NewTenants returns the use cases.
-func NewTenants(c TenantsConfig) *Tenants { return &Tenants{c} }
+func NewTenants(c TenantsConfig) *Tenants { return &Tenants{TenantsConfig: c} }
 
 // Caller is who calls a region, and for which organization and project.
 type Caller struct {
@@ -73,6 +76,9 @@ type Caller struct {
 	ProjectID      cloud.ID // "" where the request names none
 	Grant          Grant
 	Origin         cloud.Origin // for the audit
+	// Revision is that of the project before the caller was admitted; zero where
+	// the request names none.
+	Revision Revision
 }
 
 // Admit decides whether a principal may do the action, in the project that the
@@ -92,7 +98,8 @@ func (t *Tenants) Admit(ctx context.Context, p cloud.Principal, a cloud.Action, 
 	if project == "" {
 		c.OrganizationID, err = t.chooseOrganization(ctx, p, organization)
 	} else {
-		c.OrganizationID, err = t.ownerOf(ctx, p, organization, project)
+		c.Revision = t.Region.revision(project)
+		c.OrganizationID, err = t.ownerOf(ctx, c, organization)
 	}
 	if err != nil {
 		return c, err
@@ -131,23 +138,35 @@ func (t *Tenants) chooseOrganization(ctx context.Context, p cloud.Principal, ask
 
 // ownerOf returns the organization of a project. One that is outside of what
 // the caller asked for, or of what their token opens, is not there.
-func (t *Tenants) ownerOf(ctx context.Context, p cloud.Principal, asked, project cloud.ID) (cloud.ID, error) {
+func (t *Tenants) ownerOf(ctx context.Context, c Caller, asked cloud.ID) (cloud.ID, error) {
+	owner, known := t.owners.get(c.ProjectID, c.Revision)
+	if !known {
+		var err error
+		if owner, err = t.readOwner(ctx, c); err != nil {
+			return "", err
+		}
+	}
+	for _, only := range []cloud.ID{asked, c.Principal.OrganizationID} {
+		if only != "" && only != owner {
+			return "", errNoProject(c.ProjectID)
+		}
+	}
+	return owner, nil
+}
+
+func (t *Tenants) readOwner(ctx context.Context, c Caller) (cloud.ID, error) {
 	var found cloud.Project
 	err := t.Region.Read(ctx, func(r cloud.RegionReader) (err error) {
-		found, err = r.Project(project)
+		found, err = r.Project(c.ProjectID)
 		return err
 	})
 	if cloud.CodeOf(err) == cloud.CodeNotFound {
-		return "", errNoProject(project)
+		return "", errNoProject(c.ProjectID)
 	}
 	if err != nil {
 		return "", err
 	}
-	for _, only := range []cloud.ID{asked, p.OrganizationID} {
-		if only != "" && only != found.OrganizationID {
-			return "", errNoProject(project)
-		}
-	}
+	t.owners.put(c.ProjectID, found.OrganizationID, c.Revision)
 	return found.OrganizationID, nil
 }
 
