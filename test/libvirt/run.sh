@@ -118,5 +118,5 @@ export PENSTOCK_TEST_LIBVIRT_FOLDER=$folder/region
 export PENSTOCK_TEST_LIBVIRT_DAEMON=$daemon
 status=0
 "$@" || status=$?
-[ "$status" = 0 ] || tail -n 40 /var/log/libvirt/qemu/*.log >&2 2>/dev/null || true
+[ "$status" = 0 ] || tail -q -n 2 /var/log/libvirt/qemu/*.log >&2 2>/dev/null || true
 exit "$status"

@@ -317,7 +317,7 @@ func TestBehindOurBack(t *testing.T) {
 	name := domainPrefix + string(m.ID)
 
 	killMachine(t, name)
-	w.until(t, m.ID, engine.PowerFailed, reasonKilled)
+	w.until(t, m.ID, engine.PowerFailed, reasonEnded)
 	must(t, w.Start(t.Context(), m))
 	w.until(t, m.ID, engine.PowerOn, "")
 	virsh(t, "destroy", name)
@@ -341,7 +341,7 @@ func TestPanic(t *testing.T) {
 	m := n.machine(t, newID(t))
 	launch(t, w, m)
 	n.logsIn(t, m.IP, "(sleep 1; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &")
-	w.until(t, m.ID, engine.PowerFailed, reasonCrashed)
+	w.until(t, m.ID, engine.PowerFailed, reasonEnded)
 }
 
 func killMachine(t *testing.T, name string) {

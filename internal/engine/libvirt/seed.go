@@ -19,8 +19,9 @@ import (
 	"github.com/penstock-cloud/penstock/internal/engine"
 )
 
-// seedLabel is the name of the volume by which cloud-init finds a seed.
-const seedLabel = "cidata"
+// seedLabel is the name of the volume by which cloud-init finds a seed, filled
+// up with spaces as ISO 9660 has it.
+const seedLabel = "cidata                          "
 
 // noUserData stands for user data of which there are none.
 const noUserData = "#cloud-config\n"

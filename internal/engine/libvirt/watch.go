@@ -157,15 +157,13 @@ func power(state golibvirt.DomainState, reason golibvirt.DomainShutoffReason, wa
 	switch state {
 	case golibvirt.DomainShutoff:
 	case golibvirt.DomainCrashed:
-		return engine.PowerFailed, reasonCrashed
+		return engine.PowerFailed, reasonEnded
 	default: // paused, too: it holds what it was given
 		return engine.PowerOn, ""
 	}
 	switch reason {
-	case golibvirt.DomainShutoffCrashed:
-		return engine.PowerFailed, reasonCrashed
-	case golibvirt.DomainShutoffFailed, golibvirt.DomainShutoffDaemon:
-		return engine.PowerFailed, reasonKilled
+	case golibvirt.DomainShutoffCrashed, golibvirt.DomainShutoffFailed, golibvirt.DomainShutoffDaemon:
+		return engine.PowerFailed, reasonEnded
 	case golibvirt.DomainShutoffUnknown: // what libvirtd says after it was started again
 		if wasOn {
 			return engine.PowerFailed, reasonLost
@@ -174,9 +172,9 @@ func power(state golibvirt.DomainState, reason golibvirt.DomainShutoffReason, wa
 	return engine.PowerOff, ""
 }
 
-// Why machines fail, for their tenants.
+// Why machines fail, for their tenants. libvirtd says of a panic inside and of a
+// QEMU that was killed the same.
 const (
-	reasonCrashed = "its operating system crashed"
-	reasonKilled  = "its virtual machine ended unexpectedly"
-	reasonLost    = "its host went down, or its virtual machine ended while nobody looked"
+	reasonEnded = "its operating system crashed, or its virtual machine was killed"
+	reasonLost  = "its host went down, or its virtual machine ended while nobody looked"
 )

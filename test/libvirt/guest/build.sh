@@ -15,6 +15,7 @@ modules=(
 	net/core/failover net/net_failover net/virtio_net
 	input/evdev acpi/button
 	fs/fuse/fuse fs/fuse/virtiofs
+	pvpanic/pvpanic pvpanic/pvpanic-mmio
 )
 
 kernel=$(apt-cache depends linux-image-cloud-amd64 | awk '$1 == "Depends:" { print $2; exit }')
