@@ -59,14 +59,14 @@ func begin(t *testing.T) *penstock {
 	t.Cleanup(p.tellLogs)
 
 	plane := filepath.Join(dir, "plane")
+	serve(t, filepath.Join(dir, "plane.log"), "serve", "plane", "--data-dir", plane,
+		"--listen", p.planeURL[len("http://"):], "--ops-listen", "")
 	run(t, "admin", "--data-dir", plane, "org", "create", "acme")
 	credential := filepath.Join(dir, "credential")
 	p.write(credential, run(t, "admin", "--data-dir", plane, "region", "create", "real-1", "--url", p.regionURL))
 	config := filepath.Join(dir, "region.yaml")
 	p.write(config, fmt.Sprintf(site, os.Getenv("PENSTOCK_TEST_LIBVIRT_SOCKET"), p.folder, os.Getenv("PENSTOCK_TEST_LIBVIRT_IMAGES")))
 
-	serve(t, filepath.Join(dir, "plane.log"), "serve", "plane", "--data-dir", plane,
-		"--listen", p.planeURL[len("http://"):], "--ops-listen", "")
 	p.serving = []string{
 		"serve", "region", "--name", "real-1", "--plane", p.planeURL, "--credential-file", credential,
 		"--engine", "libvirt", "--config", config, "--data-dir", filepath.Join(dir, "region"),
