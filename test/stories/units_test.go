@@ -1,7 +1,7 @@
 package stories
 
 import (
-	"net/http"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -91,19 +91,21 @@ func TestUnits(t *testing.T) {
 	planeURL := strings.TrimSuffix(in.api, "/api/v1alpha1")
 	readUnit(t, "plane").start(t, in.dir, map[string]string{"PENSTOCK_LISTEN": in.listen, "PENSTOCK_OPS_LISTEN": ""})
 	data := filepath.Join("state", "penstock-plane")
-	organization := strings.TrimSpace(in.admin(t, "--data-dir", data, "org", "create", "acme"))
 	credential := in.admin(t, "--data-dir", data, "region", "create", "west-1", "--url", "http://127.0.0.1:8081")
 	if err := os.WriteFile(filepath.Join(in.dir, "credentials", "region"), []byte(credential), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	token := strings.TrimSpace(in.admin(t, "--data-dir", data, "token", "create", "--email", "ada@example.com", "--role", "admin"))
 	readUnit(t, "region").start(t, in.dir, map[string]string{
-		"PENSTOCK_LISTEN": "127.0.0.1:0", "PENSTOCK_OPS_LISTEN": "",
-		"PENSTOCK_PLANE": planeURL, "PENSTOCK_ORGANIZATION": organization,
+		"PENSTOCK_LISTEN": "127.0.0.1:0", "PENSTOCK_OPS_LISTEN": "", "PENSTOCK_PLANE": planeURL,
 	})
-	fleet := question{method: http.MethodGet, url: in.api + "/instances", header: http.Header{}, status: http.StatusOK, count: 48}
-	fleet.authorize(token)
-	if err := wait(func() error { _, err := fleet.ask(); return err }); err != nil {
+	err := wait(func() error {
+		list := in.admin(t, "--data-dir", data, "region", "list")
+		if !regexp.MustCompile(`(?m)^west-1 +synced `).MatchString(list) {
+			return errors.New("the plane has not heard of the region, but says\n" + list)
+		}
+		return nil
+	})
+	if err != nil {
 		t.Error(err)
 	}
 }
@@ -146,6 +148,9 @@ func TestUnitsAreHardened(t *testing.T) {
 		if err := os.WriteFile(installed, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
+		if name == "region" {
+			verifyDropIn(t, analyze, installed, "../../deploy/penstock-region-libvirt.conf")
+		}
 		for _, args := range [][]string{
 			{"verify", "--man=false", installed},
 			{"security", "--no-pager", "--offline=true", "--threshold=" + exposure, installed},
@@ -155,5 +160,22 @@ func TestUnitsAreHardened(t *testing.T) {
 				t.Errorf("systemd-analyze %s: %v\n%s", strings.Join(args, " "), err, out)
 			}
 		}
+	}
+}
+
+// verifyDropIn asks whether what goes beside a unit is understood.
+func verifyDropIn(t *testing.T, analyze, unit, dropIn string) {
+	t.Helper()
+	beside := filepath.Join(t.TempDir(), filepath.Base(unit))
+	if err := os.Mkdir(beside+".d", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for to, from := range map[string]string{beside: unit, filepath.Join(beside+".d", "libvirt.conf"): dropIn} {
+		if err := os.WriteFile(to, []byte(content(t, from)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command(analyze, "verify", "--man=false", "--recursive-errors=no", beside).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("systemd-analyze verify %s: %v\n%s", dropIn, err, out)
 	}
 }
