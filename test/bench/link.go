@@ -178,8 +178,12 @@ func (b *linkBench) body(n int) []byte {
 
 // awaitPlane waits until the plane has all that the region has.
 func (b *linkBench) awaitPlane(ctx context.Context) error {
+	return awaitReported(ctx, b.region, b.reporter)
+}
+
+func awaitReported(ctx context.Context, r *region.Region, reporter *federation.Reporter) error {
 	var id cloud.RegionIdentity
-	if err := b.region.Read(ctx, func(tx cloud.RegionReader) (err error) {
+	if err := r.Read(ctx, func(tx cloud.RegionReader) (err error) {
 		id, err = tx.Identity()
 		return err
 	}); err != nil {
@@ -188,7 +192,7 @@ func (b *linkBench) awaitPlane(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*startPatience)
 	defer cancel()
 	for {
-		status := b.reporter.Status()
+		status := reporter.Status()
 		if status.State == federation.ReporterSyncing && status.Applied == id.Seq {
 			return nil
 		}

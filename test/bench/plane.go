@@ -152,8 +152,13 @@ func (p *plane) address() string {
 
 // token gets a token for the organization's member, as an operator does.
 func (p *plane) token(ctx context.Context, organization string) (string, error) {
+	return p.tokenOf(ctx, memberOf(organization), "viewer", organization)
+}
+
+// tokenOf gets one for somebody who is made a member if they are none.
+func (p *plane) tokenOf(ctx context.Context, email, role, organization string) (string, error) {
 	c := newChild(ctx, p.binary, "admin", "--data-dir", p.dir, "token", "create",
-		"--email", memberOf(organization), "--role", "viewer", "--org", organization)
+		"--email", email, "--role", role, "--org", organization)
 	defer c.cancel()
 	out, err := c.cmd.Output()
 	if err != nil {

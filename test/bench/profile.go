@@ -35,22 +35,23 @@ func profile(ctx context.Context, rows []*row, s settings) error {
 }
 
 func (r *row) profile(ctx context.Context, file string) error {
-	var recorded answer
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		_, err := r.ours.run(ctx, profileTime)
 		return err
 	})
-	group.Go(func() (err error) {
-		url := fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", r.plane.ops, int(profileTime.Seconds()))
-		recorded, err = get(ctx, url, http.Header{})
-		return err
-	})
-	if err := group.Wait(); err != nil {
+	group.Go(func() error { return writeProfile(ctx, r.ops, file) })
+	return group.Wait()
+}
+
+// writeProfile has the server whose metrics are there profile itself.
+func writeProfile(ctx context.Context, ops, file string) error {
+	recorded, err := get(ctx, fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", ops, int(profileTime.Seconds())), http.Header{})
+	if err != nil {
 		return err
 	}
 	if recorded.Status != http.StatusOK {
-		return fmt.Errorf("the plane answers %d: %.200s", recorded.Status, recorded.Body)
+		return fmt.Errorf("the server answers %d: %.200s", recorded.Status, recorded.Body)
 	}
 	return os.WriteFile(file, recorded.Body, 0o600)
 }

@@ -12,19 +12,20 @@ import (
 
 // report is what a run found.
 type report struct {
-	At         time.Time    `json:"at"`
-	Go         string       `json:"go"`
-	Platform   string       `json:"platform"`
-	CPUs       int          `json:"cpus"`
-	Rounds     int          `json:"rounds"`
-	Fleet      int          `json:"fleet"`
-	LargeFleet int          `json:"large_fleet"`
-	Short      bool         `json:"short,omitempty"`
-	Rows       []*row       `json:"rows"`
-	Planes     []footprint  `json:"planes"`
-	Link       *linkFigures `json:"link,omitempty"`
-	Rest       *restFigures `json:"rest,omitempty"`
-	Binary     binarySizes  `json:"binary_bytes"`
+	At         time.Time       `json:"at"`
+	Go         string          `json:"go"`
+	Platform   string          `json:"platform"`
+	CPUs       int             `json:"cpus"`
+	Rounds     int             `json:"rounds"`
+	Fleet      int             `json:"fleet"`
+	LargeFleet int             `json:"large_fleet"`
+	Short      bool            `json:"short,omitempty"`
+	Rows       []*row          `json:"rows"`
+	Planes     []footprint     `json:"planes"`
+	Link       *linkFigures    `json:"link,omitempty"`
+	Rest       *restFigures    `json:"rest,omitempty"`
+	Machines   *machineFigures `json:"machines,omitempty"`
+	Binary     binarySizes     `json:"binary_bytes"`
 }
 
 // side is one of the two that a row compares.
@@ -110,6 +111,9 @@ func (r *report) writeTable(w io.Writer) error {
 	}
 	if r.Rest != nil {
 		r.Rest.write(w)
+	}
+	if r.Machines != nil {
+		r.Machines.write(w)
 	}
 	_, err := fmt.Fprintf(w, "Binary: %.1f MiB, %.1f MiB stripped.\n", mebibytes(r.Binary.Plain), mebibytes(r.Binary.Stripped))
 	if err == nil && r.Short {

@@ -18,10 +18,11 @@ type row struct {
 	organization string
 	query        string
 	conditional  bool // with If-None-Match
+	machines     bool // of a region, in place of the plane
 	growth       bool // the plane with the large fleet, against the one with the small
 
 	ours, base *load
-	plane      *plane // the one that answers ours
+	ops        string // the URL of the server that answers ours, for profiles
 }
 
 // Result is what the rounds of a row gave.
@@ -46,6 +47,7 @@ func allRows() []*row {
 		// costs what the first reading of the whole list does: each row is found
 		// in a tree that is one level deeper.
 		{Name: "growth of the fleet, list read", Limit: 0.80, organization: largeOrganization, query: "?limit=1000", growth: true},
+		{Name: "machines: GET /instances, 1,000 rows", Limit: 0.80, machines: true},
 	}
 }
 
@@ -54,16 +56,17 @@ func allRows() []*row {
 func connectRows(ctx context.Context, rows []*row, planes map[fleetSize]*plane, connections int) (*bareProcess, error) {
 	var answers []answer
 	for _, r := range rows {
-		r.plane = planes[smallFleet]
+		p := planes[smallFleet]
 		if r.growth {
-			r.plane = planes[largeFleet]
+			p = planes[largeFleet]
 		}
-		request, recorded, err := r.record(ctx, r.plane)
+		r.ops = p.ops
+		request, recorded, err := r.record(ctx, p)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", r.Name, err)
 		}
 		r.BodyBytes = int64(len(recorded.Body))
-		r.ours = newLoad(r.plane.address(), r.plane.pid(), request, recorded, connections)
+		r.ours = newLoad(p.address(), p.pid(), request, recorded, connections)
 		if !r.growth {
 			answers = append(answers, recorded)
 			continue

@@ -21,6 +21,13 @@ func run(ctx context.Context, s settings, dir string) (*report, error) {
 	if err := r.runLink(ctx, s, binary, dir); err != nil {
 		return nil, err
 	}
+	var ofRegion []*row
+	rows, ofRegion = apart(rows)
+	if len(ofRegion) > 0 || s.run.MatchString(machineRow) {
+		if r.Machines, err = measureMachines(ctx, s, binary, filepath.Join(dir, "site"), ofRegion); err != nil {
+			return nil, err
+		}
+	}
 	if len(rows) == 0 {
 		return r, nil
 	}
@@ -64,6 +71,18 @@ func run(ctx context.Context, s settings, dir string) (*report, error) {
 		}
 	}
 	return r, nil
+}
+
+// apart tells the rows about a region from those about the plane.
+func apart(rows []*row) (plane, region []*row) {
+	for _, r := range rows {
+		if r.machines {
+			region = append(region, r)
+		} else {
+			plane = append(plane, r)
+		}
+	}
+	return plane, region
 }
 
 // runLink measures the link to the regions, each plane by itself.
