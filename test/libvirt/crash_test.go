@@ -18,16 +18,16 @@ type chapter struct {
 	name string
 	do   order
 	end  infrastructure.InstanceState
-	span time.Duration // in which machines begin it before the region is killed: about as long as it takes
+	span time.Duration // of how far a machine may be in it when the region is killed: about as long as it takes
 }
 
 // chapters follow each other. A machine that is stopped while it boots does not
 // listen, and so there is time to be killed in.
 var chapters = []chapter{
-	{"create", nil, running, 400 * time.Millisecond},
+	{"create", nil, running, 700 * time.Millisecond},
 	{"stop", stop, stopped, 4 * time.Second},
-	{"start", start, running, 300 * time.Millisecond},
-	{"delete", remove, gone, 200 * time.Millisecond},
+	{"start", start, running, 500 * time.Millisecond},
+	{"delete", remove, gone, 600 * time.Millisecond},
 }
 
 // TestSoakKilledRegion kills the region at any point of its machines' lives, and
@@ -93,9 +93,10 @@ func (p *penstock) killDuring(c chapter, machines []*machine, life int, random *
 	name := func(i int) string { return fmt.Sprintf("life-%d-%d", life, i) }
 	var asking sync.WaitGroup
 	for i, m := range machines {
-		begun := time.Duration(random.Int64N(int64(c.span)))
+		// Short ways are the likelier ones: the first steps are the quickest.
+		way := time.Duration(random.Float64() * random.Float64() * float64(c.span))
 		asking.Go(func() {
-			time.Sleep(begun) // a kill at a moment of no meaning is what is wanted
+			time.Sleep(c.span - way) // a kill at a moment of no meaning is what is wanted
 			answered[i] = m.ask(c, name(i))
 		})
 	}
