@@ -196,10 +196,13 @@ func (m *machine) killQEMU() {
 func (p *penstock) summary() string {
 	p.Helper()
 	all := p.footprints()
-	var texts []string
+	texts := make([]string, 0, len(all))
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		f := all[id]
-		texts = append(texts, fmt.Sprintf("%d domain, %d running, %v", f.Domains, f.Processes, f.Files))
+		texts = append(texts, fmt.Sprintf("%v of %d domain, %d process", f.Files, f.Domains, f.Processes))
+	}
+	if len(texts) == 0 {
+		return "nothing"
 	}
 	return strings.Join(texts, "; ")
 }

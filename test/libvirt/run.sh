@@ -42,6 +42,7 @@ build_guest() {
 	guest=$cache/$version
 	[ -e "$guest/images/tiny/cmdline" ] && return
 	rm -rf "$cache" && mkdir -p "$cache"
+	apt-get -qq update # nothing may have been missing but this
 	"$here/guest/build.sh" "$guest.new/images/tiny"
 	mv "$guest.new" "$guest"
 }
