@@ -15,7 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	gosync "sync"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -37,13 +37,9 @@ func realSite(t *testing.T) site {
 	if os.Getenv("PENSTOCK_TEST_LIBVIRT") == "" {
 		t.Skip("needs a libvirtd of its own: run make test-libvirt")
 	}
-	folder, err := os.MkdirTemp(os.Getenv("PENSTOCK_TEST_LIBVIRT_FOLDER"), "site-")
-	if err != nil {
-		t.Fatal(err)
-	}
 	return site{
 		socket: os.Getenv("PENSTOCK_TEST_LIBVIRT_SOCKET"), images: os.Getenv("PENSTOCK_TEST_LIBVIRT_IMAGES"),
-		folder: folder, daemon: os.Getenv("PENSTOCK_TEST_LIBVIRT_DAEMON"),
+		folder: t.TempDir(), daemon: os.Getenv("PENSTOCK_TEST_LIBVIRT_DAEMON"),
 	}
 }
 
@@ -77,7 +73,7 @@ func virsh(t *testing.T, args ...string) string {
 // witness runs an engine and remembers what it told of each machine.
 type witness struct {
 	*Engine
-	mu    gosync.Mutex
+	mu    sync.Mutex
 	told  map[cloud.ID]engine.Sighting
 	ended chan error
 }
