@@ -50,7 +50,7 @@ func begin(t *testing.T) *penstock {
 	if os.Getenv("PENSTOCK_TEST_LIBVIRT") != "1" {
 		t.Skip("needs a libvirtd of its own: run make test-libvirt")
 	}
-	dir, err := os.MkdirTemp(os.Getenv("PENSTOCK_TEST_LIBVIRT_FOLDER"), "cloud-")
+	dir, err := os.MkdirTemp(os.Getenv("PENSTOCK_TEST_LIBVIRT_FOLDER"), "cloud-") //nolint:usetesting // a name that is short enough for sockets, in a folder that QEMU may read
 	must(t, err)
 	p := &penstock{
 		T: t, logs: dir, folder: filepath.Join(dir, "machines"),
