@@ -56,6 +56,7 @@ type connections struct {
 	write, read *pool       // of one connection, and of up to readConnections
 	kept        *sql.Conn   // one that never closes, so that the index stays the same file
 	index       *walIndex
+	group       group // of writes
 }
 
 // openDatabase opens the file, which it makes if there is none. Its directory
@@ -262,11 +263,21 @@ func (d *database) inRead(ctx context.Context, fn func(rows.DB) error) error {
 }
 
 func (d *database) inWrite(ctx context.Context, fn func(rows.DB) error) error {
+	return d.writeWith(ctx, func(c *connections) error { return transact(ctx, c.write, fn) })
+}
+
+// inGroup is inWrite, together with others who write just then. fn may run more
+// than once.
+func (d *database) inGroup(ctx context.Context, fn func(rows.DB) error) error {
+	return d.writeWith(ctx, func(c *connections) error { return c.group.write(ctx, c.write, fn) })
+}
+
+func (d *database) writeWith(ctx context.Context, write func(*connections) error) error {
 	c, err := d.use(ctx)
 	if err != nil {
 		return err
 	}
-	if err := transact(ctx, c.write, fn); err != nil {
+	if err := write(c); err != nil {
 		return d.explain(c, err)
 	}
 	// What went to a file that has been removed meanwhile is lost.

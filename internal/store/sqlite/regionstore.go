@@ -36,9 +36,10 @@ func (r *Region) Read(ctx context.Context, fn func(cloud.RegionReader) error) er
 	return r.db.inRead(ctx, func(tx rows.DB) error { return fn(rows.NewRegionReader(ctx, tx)) })
 }
 
-// Write implements cloud.RegionStore.
+// Write implements cloud.RegionStore. Writes that wait for each other are
+// committed together.
 func (r *Region) Write(ctx context.Context, fn func(cloud.RegionWriter) error) error {
-	return r.db.inWrite(ctx, func(tx rows.DB) error { return fn(rows.NewRegionWriter(ctx, tx)) })
+	return r.db.inGroup(ctx, func(tx rows.DB) error { return fn(rows.NewRegionWriter(ctx, tx)) })
 }
 
 // Ping implements cloud.RegionStore.

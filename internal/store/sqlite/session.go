@@ -44,6 +44,9 @@ type session struct {
 	pool *pool
 	tx   *sql.Tx
 	met  []string // statements that the pool has yet to prepare
+	// shared says that the transaction is of several writes: what interrupts one
+	// of its statements would have SQLite give up all of them.
+	shared bool
 }
 
 var _ rows.DB = (*session)(nil)
@@ -66,8 +69,17 @@ func (s *session) statement(ctx context.Context, text string) (*sql.Stmt, error)
 	return s.tx.PrepareContext(ctx, text)
 }
 
+// within is what bounds a statement.
+func (s *session) within(ctx context.Context) context.Context {
+	if s.shared {
+		return context.WithoutCancel(ctx)
+	}
+	return ctx
+}
+
 // Exec implements rows.DB.
 func (s *session) Exec(ctx context.Context, text string, args ...any) (pgconn.CommandTag, error) {
+	ctx = s.within(ctx)
 	stmt, err := s.statement(ctx, text)
 	if err != nil {
 		return pgconn.CommandTag{}, translate(err)
@@ -82,6 +94,7 @@ func (s *session) Exec(ctx context.Context, text string, args ...any) (pgconn.Co
 
 // Query implements rows.DB.
 func (s *session) Query(ctx context.Context, text string, args ...any) (pgx.Rows, error) {
+	ctx = s.within(ctx)
 	stmt, err := s.statement(ctx, text)
 	if err != nil {
 		return nil, translate(err)
@@ -95,6 +108,7 @@ func (s *session) Query(ctx context.Context, text string, args ...any) (pgx.Rows
 
 // QueryRow implements rows.DB.
 func (s *session) QueryRow(ctx context.Context, text string, args ...any) pgx.Row {
+	ctx = s.within(ctx)
 	stmt, err := s.statement(ctx, text)
 	if err != nil {
 		return row{err: err}
