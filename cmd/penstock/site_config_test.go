@@ -78,15 +78,16 @@ func regionsPage(t *testing.T) string {
 
 // fieldsOf lists the names that a file may have in it for a type.
 func fieldsOf(t reflect.Type) (names []string) {
-	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice:
+	if t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		return fieldsOf(t.Elem())
-	case reflect.Struct:
-		for i := range t.NumField() {
-			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-			if name != "" {
-				names = append(append(names, name), fieldsOf(t.Field(i).Type)...)
-			}
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if name != "" {
+			names = append(append(names, name), fieldsOf(t.Field(i).Type)...)
 		}
 	}
 	return names
