@@ -73,7 +73,7 @@ func (s simulatedEntry) hosts() []cloud.Host {
 	hosts := make([]cloud.Host, len(s.Hosts))
 	for i, h := range s.Hosts {
 		hosts[i] = cloud.Host{Name: h.Name, CPU: h.CPU, Memory: cloud.Bytes(h.Memory)}
-		for n := range min(max(h.GPUCount, 0), 256) {
+		for n := range h.GPUCount {
 			hosts[i].GPUs = append(hosts[i].GPUs, cloud.GPU{Model: h.GPUModel, Address: fmt.Sprintf("0000:%02x:00.0", n)})
 		}
 	}

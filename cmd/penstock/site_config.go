@@ -89,6 +89,9 @@ type libvirtEntry struct {
 	Emulate     bool         `json:"emulate"`
 }
 
+// maxSimulatedGPUs is how many a simulated host has at most.
+const maxSimulatedGPUs = 256
+
 // quantity is an amount of memory or storage, as 512Gi.
 type quantity cloud.Bytes
 
@@ -151,6 +154,13 @@ func readSiteFile(name string) (siteFile, error) {
 }
 
 func (f siteFile) check() error {
+	if f.Simulated != nil {
+		for i, h := range f.Simulated.Hosts {
+			if h.GPUCount < 0 || h.GPUCount > maxSimulatedGPUs {
+				return cloud.Invalid("simulated.hosts[%d]: gpu_count is 0 to %d; got %d", i, maxSimulatedGPUs, h.GPUCount)
+			}
+		}
+	}
 	if len(f.Types) == 0 {
 		return cloud.Invalid("types: a region offers at least one type of instance")
 	}

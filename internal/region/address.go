@@ -1,6 +1,7 @@
 package region
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"sync"
 
@@ -21,13 +22,19 @@ type addresses struct {
 // the network's own, and its gateway's.
 const reserved = 2
 
-// newAddresses checks the range: IPv4, private, and at most a /8.
+// newAddresses checks the range: IPv4, private, from a /29 up to a /8.
 func newAddresses(within netip.Prefix) (*addresses, error) {
 	within = within.Masked()
-	if !within.Addr().Is4() || !within.Addr().IsPrivate() || within.Bits() > 29 {
-		return nil, cloud.Invalid("the range of addresses must be private, IPv4 and at most a /29, as 10.64.0.0/16; got %s", within)
+	if !within.Addr().Is4() || !within.Addr().IsPrivate() || !lastOf(within).IsPrivate() || within.Bits() > 29 {
+		return nil, cloud.Invalid("addresses: the range must be IPv4, private, and a /8 to a /29, as 10.64.0.0/16; got %s", within)
 	}
 	return &addresses{within: within, used: map[netip.Addr]bool{}, next: first(within)}, nil
+}
+
+// lastOf is the last address of an IPv4 range.
+func lastOf(within netip.Prefix) netip.Addr {
+	last := binary.BigEndian.Uint32(within.Addr().AsSlice()) | uint32(1<<(32-within.Bits())-1)
+	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, last)))
 }
 
 func first(within netip.Prefix) netip.Addr {

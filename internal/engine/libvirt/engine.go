@@ -35,8 +35,7 @@ func New(c Config) (*Engine, error) {
 		return nil, err
 	}
 	for _, folder := range []string{c.Folder, filepath.Join(c.Folder, "machines")} {
-		// QEMU's user passes through, and sees nothing on its way.
-		if err := os.MkdirAll(folder, 0o711); err != nil { //nolint:gosec // G301: as just said
+		if err := makePassable(folder); err != nil {
 			return nil, err
 		}
 	}
@@ -74,7 +73,7 @@ func (e *Engine) Prepare(ctx context.Context, m engine.Machine) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(e.config.machineFolder(m.ID), 0o711); err != nil { //nolint:gosec // G301: for QEMU's user
+	if err := makePassable(e.config.machineFolder(m.ID)); err != nil {
 		return err
 	}
 	err = makeFile(e.config.diskPath(m.ID), func(path string) error { return e.config.createDisk(ctx, i, path) })
