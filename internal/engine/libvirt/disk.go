@@ -26,6 +26,7 @@ func (c Config) machineFolder(id cloud.ID) string {
 func (c Config) diskPath(id cloud.ID) string {
 	return filepath.Join(c.machineFolder(id), "disk"+diskSuffix)
 }
+
 func (c Config) seedPath(id cloud.ID) string { return filepath.Join(c.machineFolder(id), "seed.iso") }
 func (c Config) onPath(id cloud.ID) string   { return filepath.Join(c.machineFolder(id), "on") }
 
@@ -42,16 +43,16 @@ func makeFile(path string, write func(temporary string) error) error {
 	if err := write(temporary); err != nil {
 		return errors.Join(err, os.RemoveAll(temporary))
 	}
-	if err := sync(temporary); err != nil {
+	if err := flush(temporary); err != nil {
 		return err
 	}
 	if err := os.Rename(temporary, path); err != nil {
 		return err
 	}
-	return sync(filepath.Dir(path))
+	return flush(filepath.Dir(path))
 }
 
-func sync(path string) error {
+func flush(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err

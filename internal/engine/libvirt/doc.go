@@ -10,7 +10,7 @@
 // A machine is a domain whose UUID is its id. Its metadata name the region and
 // the host, and domains that lack these are another's and left alone. Its disk
 // is a copy-on-write layer over its image, and its seed is a read-only disk
-// as cloud-init's NoCloud expects: see package seed's files in seed.go.
+// as cloud-init's NoCloud expects it.
 //
 // GPUs are given whole, by VFIO, from their PCI addresses. No hardware was at
 // hand to test this with: the golden testdata/gpu.xml shows what libvirtd is

@@ -61,7 +61,7 @@ func (c Config) describe(m engine.Machine, i image, v virtualization) (string, e
 		UUID:     string(m.ID),
 		Metadata: &libvirtxml.DomainMetadata{XML: string(marked)},
 		Memory:   &libvirtxml.DomainMemory{Value: kibibytes(m.Type.Memory), Unit: "KiB"},
-		VCPU:     &libvirtxml.DomainVCPU{Value: uint(max(m.Type.CPU, 1))}, //nolint:gosec // G115: at least 1
+		VCPU:     &libvirtxml.DomainVCPU{Value: uint(max(m.Type.CPU, 1))},
 		OS:       boot(i),
 		Features: &libvirtxml.DomainFeatureList{ACPI: &libvirtxml.DomainFeature{}, APIC: &libvirtxml.DomainFeatureAPIC{}},
 		CPU:      &libvirtxml.DomainCPU{Mode: v.cpuMode, Check: "none"},
@@ -97,7 +97,7 @@ func (c Config) describe(m engine.Machine, i image, v virtualization) (string, e
 	return d.Marshal()
 }
 
-func kibibytes(b cloud.Bytes) uint { return uint((max(b, 1) + 1023) / 1024) } //nolint:gosec // G115: at least 1
+func kibibytes(b cloud.Bytes) uint { return uint((max(b, 1) + 1023) / 1024) }
 
 func boot(i image) *libvirtxml.DomainOS {
 	os := &libvirtxml.DomainOS{Type: &libvirtxml.DomainOSType{Arch: "x86_64", Machine: "q35", Type: "hvm"}}

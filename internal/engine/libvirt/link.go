@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	gosync "sync"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,14 +22,16 @@ const answerLimit = time.Minute
 // link is the connection to libvirtd, made when it is needed.
 type link struct {
 	socket string
-	mu     gosync.Mutex
+	mu     sync.Mutex
 	client *golibvirt.Libvirt
 	wire   atomic.Pointer[net.Conn] // what client speaks through
 }
 
 // Dial implements socket.Dialer.
 func (l *link) Dial() (net.Conn, error) {
-	conn, err := net.DialTimeout("unix", l.socket, answerLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), answerLimit)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", l.socket)
 	if err == nil {
 		l.wire.Store(&conn)
 	}
@@ -92,7 +94,7 @@ func ask[T any](ctx context.Context, l *link, question func(*golibvirt.Libvirt) 
 	}
 }
 
-// tell is ask for what has no answer but that it was done.
+// do is ask for what has no answer but that it was done.
 func (l *link) do(ctx context.Context, order func(*golibvirt.Libvirt) error) error {
 	_, err := ask(ctx, l, func(client *golibvirt.Libvirt) (struct{}, error) { return struct{}{}, order(client) })
 	return err
@@ -101,7 +103,7 @@ func (l *link) do(ctx context.Context, order func(*golibvirt.Libvirt) error) err
 // answered reports whether libvirtd refused for this reason.
 func answered(err error, number golibvirt.ErrorNumber) bool {
 	var refusal golibvirt.Error
-	return errors.As(err, &refusal) && refusal.Code == uint32(number)
+	return errors.As(err, &refusal) && int64(refusal.Code) == int64(number)
 }
 
 // domain finds a machine's. A nil one is not there.

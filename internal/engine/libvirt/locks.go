@@ -1,7 +1,7 @@
 package libvirt
 
 import (
-	gosync "sync"
+	"sync"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 )
@@ -10,12 +10,12 @@ import (
 // as long as something is made or changed, and not while a machine is waited
 // for. The zero value is ready.
 type locks struct {
-	mu   gosync.Mutex
+	mu   sync.Mutex
 	held map[cloud.ID]*machineLock
 }
 
 type machineLock struct {
-	gosync.Mutex
+	sync.Mutex
 	wanted int // by how many, those who have it included
 }
 

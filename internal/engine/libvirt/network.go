@@ -13,7 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	gosync "sync"
+	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -35,7 +35,7 @@ type networks struct {
 	region string
 	// bridges is held for reading by who is about to use one, and for writing by
 	// who removes those that nobody uses.
-	bridges gosync.RWMutex
+	bridges sync.RWMutex
 }
 
 // attachment is a machine on its project's bridge.

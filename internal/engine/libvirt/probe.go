@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"os/exec"
 	"path/filepath"
-	gosync "sync"
+	"sync"
 	"time"
 )
 
@@ -22,7 +22,7 @@ const probeLimit = 15 * time.Second
 // a host boots a few instructions well. So a whole kernel is booted, which ends
 // when it finds no root to mount.
 func (c Config) probe() func() virtualization {
-	return gosync.OnceValue(func() virtualization {
+	return sync.OnceValue(func() virtualization {
 		if c.Emulate {
 			return emulation
 		}

@@ -15,7 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	gosync "sync"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -37,13 +37,9 @@ func realSite(t *testing.T) site {
 	if os.Getenv("PENSTOCK_TEST_LIBVIRT") == "" {
 		t.Skip("needs a libvirtd of its own: run make test-libvirt")
 	}
-	folder, err := os.MkdirTemp(os.Getenv("PENSTOCK_TEST_LIBVIRT_FOLDER"), "site-")
-	if err != nil {
-		t.Fatal(err)
-	}
 	return site{
 		socket: os.Getenv("PENSTOCK_TEST_LIBVIRT_SOCKET"), images: os.Getenv("PENSTOCK_TEST_LIBVIRT_IMAGES"),
-		folder: folder, daemon: os.Getenv("PENSTOCK_TEST_LIBVIRT_DAEMON"),
+		folder: t.TempDir(), daemon: os.Getenv("PENSTOCK_TEST_LIBVIRT_DAEMON"),
 	}
 }
 
@@ -77,7 +73,7 @@ func virsh(t *testing.T, args ...string) string {
 // witness runs an engine and remembers what it told of each machine.
 type witness struct {
 	*Engine
-	mu    gosync.Mutex
+	mu    sync.Mutex
 	told  map[cloud.ID]engine.Sighting
 	ended chan error
 }
@@ -170,14 +166,27 @@ func newTenant(t *testing.T) tenant {
 	return tenant{signer, strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey())))}
 }
 
+// sshLimit bounds one login and its command: a machine that turns itself off
+// does not hang up.
+const sshLimit = 10 * time.Second
+
 func (n tenant) run(address, command string) (string, error) {
-	client, err := ssh.Dial("tcp", net.JoinHostPort(address, "22"), &ssh.ClientConfig{
-		User: "root", Auth: []ssh.AuthMethod{ssh.PublicKeys(n.signer)},
-		HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: 2 * time.Second,
+	endpoint := net.JoinHostPort(address, "22")
+	wire, err := net.DialTimeout("tcp", endpoint, 2*time.Second)
+	if err != nil {
+		return "", err
+	}
+	defer wire.Close()
+	if err := wire.SetDeadline(time.Now().Add(sshLimit)); err != nil {
+		return "", err
+	}
+	conn, channels, requests, err := ssh.NewClientConn(wire, endpoint, &ssh.ClientConfig{
+		User: "root", Auth: []ssh.AuthMethod{ssh.PublicKeys(n.signer)}, HostKeyCallback: ssh.InsecureIgnoreHostKey(),
 	})
 	if err != nil {
 		return "", err
 	}
+	client := ssh.NewClient(conn, channels, requests)
 	defer client.Close()
 	session, err := client.NewSession()
 	if err != nil {
@@ -323,7 +332,8 @@ func TestBehindOurBack(t *testing.T) {
 	virsh(t, "destroy", name)
 	w.until(t, m.ID, engine.PowerOff, "")
 	must(t, w.Start(t.Context(), m))
-	n.logsIn(t, m.IP, "poweroff -f & sleep 0.1")
+	n.logsIn(t, m.IP, "true")
+	n.run(m.IP, "poweroff -f") // which ends before it can say that it did
 	w.until(t, m.ID, engine.PowerOff, "")
 	virsh(t, "undefine", name)
 	w.until(t, m.ID, engine.PowerGone, "")
@@ -340,7 +350,8 @@ func TestPanic(t *testing.T) {
 	w := watch(t, s.config())
 	m := n.machine(t, newID(t))
 	launch(t, w, m)
-	n.logsIn(t, m.IP, "(sleep 1; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &")
+	n.logsIn(t, m.IP, "true")
+	n.run(m.IP, "echo c >/proc/sysrq-trigger") // which is never answered
 	w.until(t, m.ID, engine.PowerFailed, reasonEnded)
 }
 

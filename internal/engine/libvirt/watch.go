@@ -48,7 +48,7 @@ func (e *Engine) Run(ctx context.Context, tell engine.Tell) error {
 }
 
 func drain[T any](events <-chan T) {
-	for range events { //nolint:revive // there is nothing to do with them
+	for range events {
 	}
 }
 
@@ -168,8 +168,10 @@ func power(state golibvirt.DomainState, reason golibvirt.DomainShutoffReason, wa
 		if wasOn {
 			return engine.PowerFailed, reasonLost
 		}
+		return engine.PowerOff, ""
+	default:
+		return engine.PowerOff, ""
 	}
-	return engine.PowerOff, ""
 }
 
 // Why machines fail, for their tenants. libvirtd says of a panic inside and of a
