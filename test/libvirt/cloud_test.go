@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -50,13 +51,12 @@ func begin(t *testing.T) *penstock {
 	if os.Getenv("PENSTOCK_TEST_LIBVIRT") != "1" {
 		t.Skip("needs a libvirtd of its own: run make test-libvirt")
 	}
-	dir, err := os.MkdirTemp(os.Getenv("PENSTOCK_TEST_LIBVIRT_FOLDER"), "cloud-") //nolint:usetesting // a name that is short enough for sockets, in a folder that QEMU may read
-	must(t, err)
+	dir := t.TempDir()
 	p := &penstock{
 		T: t, logs: dir, folder: filepath.Join(dir, "machines"),
 		planeURL: "http://" + freeAddress(t), regionURL: "http://" + freeAddress(t),
 	}
-	t.Cleanup(p.tellLogs)
+	t.Cleanup(p.afterFailure)
 
 	plane := filepath.Join(dir, "plane")
 	serve(t, filepath.Join(dir, "plane.log"), "serve", "plane", "--data-dir", plane,
@@ -111,11 +111,17 @@ func (p *penstock) callers(token string) {
 	must(p.T, err)
 }
 
-// tellLogs shows what the processes had to say, if it is of use to anybody.
-func (p *penstock) tellLogs() {
+// afterFailure shows what the processes had to say, and clears away what would
+// have the next test fail too.
+func (p *penstock) afterFailure() {
 	if !p.Failed() {
 		return
 	}
+	for _, id := range p.domains() {
+		_ = exec.Command("virsh", "--connect", "qemu:///system", "destroy", id).Run() // it may be off
+		_ = exec.Command("virsh", "--connect", "qemu:///system", "undefine", id).Run()
+	}
+	_ = exec.Command("nft", "flush", "set", "bridge", "penstock", "guests").Run()
 	for _, name := range []string{"plane.log", "region.log"} {
 		text, err := os.ReadFile(filepath.Join(p.logs, name))
 		p.Logf("%s: %v\n%s", name, err, text[max(0, len(text)-20_000):])

@@ -3,6 +3,7 @@ package libvirt
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ var chapters = []chapter{
 // each. What was acknowledged is there, once, and what is gone has left nothing.
 func TestSoakKilledRegion(t *testing.T) {
 	p := begin(t)
-	p.register("laptop", newKey(t), 200)
+	p.register("laptop", newKey(t), http.StatusOK)
 	here, elsewhere := p.newProject("here"), p.newProject("elsewhere")
 	for life, random := range soak.Rounds(t, 5) {
 		machines := make([]*machine, 3)
@@ -51,8 +52,8 @@ func TestSoakKilledRegion(t *testing.T) {
 			p.agrees(here, elsewhere)
 		}
 	}
-	p.deleteProject(here, 204)
-	p.deleteProject(elsewhere, 204)
+	p.deleteProject(here, http.StatusNoContent)
+	p.deleteProject(elsewhere, http.StatusNoContent)
 	p.planeShowsNothing()
 	p.leftNothing()
 }

@@ -37,7 +37,7 @@ func (p *penstock) footprints() map[string]footprint {
 		add(&f)
 		found[name] = f
 	}
-	for _, id := range strings.Fields(p.output("virsh", "--quiet", "--connect", "qemu:///system", "list", "--all", "--uuid")) {
+	for _, id := range p.domains() {
 		note(id, func(f *footprint) { f.Domains++ })
 	}
 	for _, id := range p.processes() {
@@ -55,13 +55,14 @@ func (p *penstock) footprints() map[string]footprint {
 	return found
 }
 
-func (p *penstock) output(name string, args ...string) string {
+// domains are the ids of those that libvirtd knows, whether they run or not.
+func (p *penstock) domains() []string {
 	p.Helper()
-	out, err := exec.Command(name, args...).Output()
+	out, err := exec.Command("virsh", "--quiet", "--connect", "qemu:///system", "list", "--all", "--uuid").Output()
 	if err != nil {
-		p.Fatalf("%s %v: %v", name, args, err)
+		p.Errorf("virsh list: %v", err)
 	}
-	return string(out)
+	return strings.Fields(string(out))
 }
 
 func (p *penstock) filesIn(folder string) []string {
@@ -123,7 +124,7 @@ func (p *penstock) devices() map[string]string {
 	for device := range p.rules() {
 		devices[device] = "nobody, by " + device
 	}
-	for _, id := range strings.Fields(p.output("virsh", "--quiet", "--connect", "qemu:///system", "list", "--all", "--uuid")) {
+	for _, id := range p.domains() {
 		text, err := exec.Command("virsh", "--connect", "qemu:///system", "dumpxml", "--inactive", id).Output()
 		if found := interfaze.FindSubmatch(text); err == nil && found != nil {
 			devices[string(found[1])] = id
