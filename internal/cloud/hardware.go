@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -78,7 +79,7 @@ type HostUse struct {
 // Fits tells how many more instances of a type there is room for.
 func (h HostUse) Fits(t InstanceType) int {
 	n := min((h.CPU-h.CPUUsed)/max(t.CPU, 1), int((h.Memory-h.MemoryUsed)/max(t.Memory, 1)))
-	if t.GPUCount > 0 {
+	if t.GPUCount > 0 && n > 0 {
 		n = min(n, len(h.FreeGPUs(t.GPUModel))/t.GPUCount)
 	}
 	return max(n, 0)
@@ -87,12 +88,8 @@ func (h HostUse) Fits(t InstanceType) int {
 // FreeGPUs lists the addresses of the GPUs of a model that nobody has, in
 // order.
 func (h HostUse) FreeGPUs(model string) (free []string) {
-	used := make(map[string]bool, len(h.GPUsUsed))
-	for _, address := range h.GPUsUsed {
-		used[address] = true
-	}
 	for _, gpu := range h.GPUs {
-		if gpu.Model == model && !used[gpu.Address] {
+		if gpu.Model == model && !slices.Contains(h.GPUsUsed, gpu.Address) {
 			free = append(free, gpu.Address)
 		}
 	}

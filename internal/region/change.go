@@ -33,6 +33,9 @@ type change struct {
 	changes   int
 	revisions *revisions
 	touched   *touched
+	rooms     *rooms
+	alone     bool
+	moved     *bool // what is taken of hosts, in any run
 	buried    int
 }
 
@@ -45,12 +48,16 @@ func (r *Region) change(ctx context.Context, fn func(*change) error) error {
 	prune := r.pruningDue()
 	var c change
 	var touched touched
+	moved := false
 	defer touched.end()
 	err := r.store.Write(ctx, func(w cloud.RegionWriter) error {
-		c = change{RegionWriter: w, at: r.now().UTC().Truncate(time.Microsecond), newID: r.newID, revisions: r.revisions, touched: &touched}
+		c = change{RegionWriter: w, at: r.now().UTC().Truncate(time.Microsecond), newID: r.newID, revisions: r.revisions, touched: &touched, rooms: &r.rooms, alone: r.alone, moved: &moved}
 		var err error
 		if c.id, err = w.Identity(); err != nil {
 			return err
+		}
+		if moved { // the run before this one is undone
+			r.rooms.forget()
 		}
 		if err := fn(&c); err != nil {
 			return err
@@ -63,6 +70,9 @@ func (r *Region) change(ctx context.Context, fn func(*change) error) error {
 		return c.commit()
 	})
 	if err != nil {
+		if moved {
+			r.rooms.forget()
+		}
 		return err
 	}
 	if prune {
@@ -87,6 +97,7 @@ func (c *change) put(m cloud.Machine) error {
 	if err := c.PutMachine(m); err != nil {
 		return err
 	}
+	c.move(before, m)
 	if err := c.meter(m, usageOf(before.State), usageOf(m.State)); err != nil {
 		return err
 	}
@@ -97,6 +108,14 @@ func (c *change) put(m cloud.Machine) error {
 	return c.report(o)
 }
 
+// move notes what a machine has of the hosts now.
+func (c *change) move(before, after cloud.Machine) {
+	if moves(before, after) {
+		*c.moved = true
+		c.rooms.exchange(before, after)
+	}
+}
+
 // remove deletes a machine, and ends its usage.
 func (c *change) remove(m cloud.Machine) error {
 	if err := c.endSpan(m.ID); err != nil {
@@ -105,6 +124,7 @@ func (c *change) remove(m cloud.Machine) error {
 	if err := c.DeleteMachine(m.ID); err != nil {
 		return err
 	}
+	c.move(m, cloud.Machine{})
 	if err := c.CountInstances(m.OrganizationID, m.Type.Name, -1, 0); err != nil {
 		return err
 	}

@@ -20,13 +20,10 @@ type placement struct {
 // machine that is itself preemptible.
 func place(m cloud.Machine, hosts []cloud.HostUse, preemptible, leaving []cloud.Machine) placement {
 	if m.Host != "" {
-		hosts = slices.DeleteFunc(slices.Clone(hosts), func(h cloud.HostUse) bool { return h.Name != m.Host })
+		hosts = only(m.Host, hosts)
 	}
-	if h, ok := fullest(m.Type, hosts); ok {
-		return placement{host: h.Name, gpus: h.FreeGPUs(m.Type.GPUModel)[:m.Type.GPUCount]}
-	}
-	if m.Preemptible {
-		return placement{}
+	if there := fit(m, hosts); there.host != "" || m.Preemptible {
+		return there
 	}
 	room := slices.Clone(hosts)
 	for _, l := range leaving {
@@ -43,6 +40,27 @@ func place(m cloud.Machine, hosts []cloud.HostUse, preemptible, leaving []cloud.
 		}
 	}
 	return placement{}
+}
+
+// fit places a machine where there is room already; nowhere if there is none.
+func fit(m cloud.Machine, hosts []cloud.HostUse) placement {
+	if m.Host != "" {
+		hosts = only(m.Host, hosts)
+	}
+	h, ok := fullest(m.Type, hosts)
+	if !ok {
+		return placement{}
+	}
+	return placement{host: h.Name, gpus: h.FreeGPUs(m.Type.GPUModel)[:m.Type.GPUCount]}
+}
+
+// only is the one host of that name, or none.
+func only(name string, hosts []cloud.HostUse) []cloud.HostUse {
+	h := named(name, hosts)
+	if h == nil {
+		return nil
+	}
+	return []cloud.HostUse{*h}
 }
 
 // fullest finds the host with the least room among those with enough, so that
@@ -66,14 +84,33 @@ func spare(h cloud.HostUse) float64 {
 
 // vacate takes a machine off its host.
 func vacate(hosts []cloud.HostUse, m cloud.Machine) {
-	i := slices.IndexFunc(hosts, func(h cloud.HostUse) bool { return h.Name == m.Host })
-	if i < 0 {
+	h := named(m.Host, hosts)
+	if h == nil {
 		return
 	}
-	h := &hosts[i]
 	h.CPUUsed -= m.Type.CPU
 	h.MemoryUsed -= m.Type.Memory
 	h.GPUsUsed = slices.DeleteFunc(slices.Clone(h.GPUsUsed), func(a string) bool { return slices.Contains(m.GPUs, a) })
+}
+
+// seat has a machine take what it has of its host.
+func seat(hosts []cloud.HostUse, m cloud.Machine) {
+	h := named(m.Host, hosts)
+	if h == nil {
+		return
+	}
+	h.CPUUsed += m.Type.CPU
+	h.MemoryUsed += m.Type.Memory
+	h.GPUsUsed = append(slices.Clip(h.GPUsUsed), m.GPUs...)
+}
+
+// named finds a host; nil if there is none of that name.
+func named(name string, hosts []cloud.HostUse) *cloud.HostUse {
+	i := slices.IndexFunc(hosts, func(h cloud.HostUse) bool { return h.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &hosts[i]
 }
 
 // occupy puts a machine of a type on the first host that it fits on, or the one

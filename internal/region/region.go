@@ -41,6 +41,7 @@ type Region struct {
 	fenced    atomic.Bool
 	alone     bool
 	revisions *revisions
+	rooms     rooms
 	keep      uint64 // changes of which tombstones are kept
 
 	mu       sync.Mutex

@@ -71,8 +71,7 @@ func (r *Region) revision(project cloud.ID) Revision {
 	return r.revisions.of(project).now()
 }
 
-// PutMachine, DeleteMachine, PutProject and DeleteProject shadow those of the
-// store, so that no change goes unnoticed.
+// These shadow what the store does, so that no change goes unnoticed.
 
 // PutMachine implements cloud.RegionWriter.
 func (c *change) PutMachine(m cloud.Machine) error {
@@ -100,6 +99,12 @@ func (c *change) PutProject(p cloud.Project) error {
 func (c *change) DeleteProject(id cloud.ID) error {
 	c.touch(id)
 	return c.RegionWriter.DeleteProject(id)
+}
+
+// SetHosts implements cloud.RegionWriter.
+func (c *change) SetHosts(hosts []cloud.Host) error {
+	c.rooms.forget()
+	return c.RegionWriter.SetHosts(hosts)
 }
 
 func (c *change) touch(project cloud.ID) { c.touched.begin(c.revisions.of(project)) }

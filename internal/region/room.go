@@ -42,6 +42,12 @@ func (w *waiting) has(id cloud.ID) bool {
 	return ok
 }
 
+func (w *waiting) nobody() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.of) == 0
+}
+
 // hopeful lists those who should try again, now that there is room: who fits, and
 // who expected to and now does not, in the order of who comes first.
 func (w *waiting) hopeful(hosts []cloud.HostUse) (ids []cloud.ID) {
@@ -69,6 +75,9 @@ func precedence(a, b waiter) int {
 
 // vacated wakes who waited for the room that there is now.
 func (r *Reconciler) vacated(ctx context.Context) {
+	if r.waiting.nobody() {
+		return // who comes later finds the room by itself
+	}
 	var hosts []cloud.HostUse
 	err := r.Region.Read(ctx, func(tx cloud.RegionReader) (err error) {
 		hosts, err = tx.Hosts()
@@ -130,9 +139,20 @@ func (c *change) place(id cloud.ID, address string) (placement, error) {
 		m.State, m.Reason = cloud.InstanceOutOfStock, "the region has no address left now; it starts when one is free"
 		return placement{}, c.put(m)
 	}
+	known := c.rooms.place(m)
+	if known.host != "" {
+		err := c.put(placed(m, known, address))
+		if cloud.CodeOf(err) != cloud.CodeConflict {
+			return known, err
+		}
+		// It is not as it was remembered, or the address is another's.
+	}
 	hosts, err := c.Hosts()
 	if err != nil {
 		return placement{}, err
+	}
+	if c.alone {
+		c.rooms.set(hosts)
 	}
 	yielding, err := c.YieldingMachines()
 	if err != nil {
@@ -152,11 +172,16 @@ func (c *change) place(id cloud.ID, address string) (placement, error) {
 		}
 		return decided, c.put(m)
 	}
-	m.Host, m.Placed, m.GPUs, m.IP, m.Reason = decided.host, true, decided.gpus, address, ""
+	return decided, c.put(placed(m, decided, address))
+}
+
+// placed is what a machine becomes that has a place.
+func placed(m cloud.Machine, there placement, address string) cloud.Machine {
+	m.Host, m.Placed, m.GPUs, m.IP, m.Reason = there.host, true, there.gpus, address, ""
 	if m.State == cloud.InstanceOutOfStock {
 		m.State = cloud.InstanceStarting
 	}
-	return decided, c.put(m)
+	return m
 }
 
 func partition(machines []cloud.Machine, is func(cloud.Machine) bool) (yes, no []cloud.Machine) {

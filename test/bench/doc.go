@@ -1,4 +1,4 @@
-// Command bench measures how fast the Management API is, as ratios that hold on
+// Command bench measures how fast the APIs are, as ratios that hold on
 // any machine: the program as it runs in production, against a bare net/http
 // handler in a process of its own that writes the same bytes, and against
 // itself over a fleet a hundred times smaller. It fails where a ratio is below

@@ -337,7 +337,7 @@ func (b *siteBench) profileRegion(ctx context.Context, name string) (wait func()
 func (f *machineFigures) write(w io.Writer) {
 	fmt.Fprintf(w, "\nA region of %d simulated machines on %d hosts: %.0f creates/s, %.0f/s from created to running; the plane has all %.1f s later.\n",
 		f.Machines, f.Hosts, f.Creates, f.Starts, f.Behind)
-	fmt.Fprintf(w, "A pass over all machines: %.0f ms compared with what is written down, %.0f ms with what was seen before, %.0f ms after a start.\n",
+	fmt.Fprintf(w, "A pass over all machines: %.0f ms compared with what is written down, %.1f ms with what was seen before, %.0f ms after a start.\n",
 		f.FullPass, f.QuietPass, f.FirstPass)
 	fmt.Fprintf(w, "Its changes are carried to the plane at %.0f/s.\n", f.Carried)
 }

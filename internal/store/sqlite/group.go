@@ -47,7 +47,7 @@ func (g *group) write(ctx context.Context, p *pool, fn func(rows.DB) error) erro
 	if !m.ended {
 		together := g.gather(m)
 		defer g.pass()
-		settle(p, together)
+		settle(p, together) //nolint:contextcheck // what it prepares outlives the caller
 	}
 	if m.panicked != nil {
 		panic(m.panicked)
