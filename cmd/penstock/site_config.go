@@ -74,11 +74,12 @@ type simulatedHost struct {
 }
 
 type libvirtEntry struct {
-	Socket   string   `json:"socket"`
-	Folder   string   `json:"folder"`
-	Images   string   `json:"images"`
-	DiskSize quantity `json:"disk_size"`
-	Host     struct {
+	Socket      string   `json:"socket"`
+	Folder      string   `json:"folder"`
+	Filesystems string   `json:"filesystems"`
+	Images      string   `json:"images"`
+	DiskSize    quantity `json:"disk_size"`
+	Host        struct {
 		Name   string      `json:"name"`
 		CPU    int         `json:"cpu"`
 		Memory quantity    `json:"memory"`

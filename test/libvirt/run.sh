@@ -11,6 +11,8 @@
 #	PENSTOCK_TEST_LIBVIRT_SOCKET  of the daemon
 #	PENSTOCK_TEST_LIBVIRT_IMAGES  a folder of images, of which one is called tiny
 #	PENSTOCK_TEST_LIBVIRT_FOLDER  an empty folder, removed at the end
+#	PENSTOCK_TEST_LIBVIRT_BTRFS   an empty folder of 256 MiB on btrfs; not set where
+#	                              the kernel has none
 #	PENSTOCK_TEST_LIBVIRT_DAEMON  a program that stops the daemon or starts it again
 set -euo pipefail
 
@@ -29,6 +31,7 @@ install_missing() {
 	need ip iproute2
 	need nft nftables
 	need xz xz-utils
+	need btrfs btrfs-progs
 	[ -e /usr/lib/qemu/virtiofsd ] || [ -e /usr/libexec/virtiofsd ] || missing+=(virtiofsd)
 	[ ${#missing[@]} = 0 ] && return
 	echo "installing from Debian: ${missing[*]}" >&2
@@ -111,6 +114,17 @@ END
 chmod +x "$daemon"
 "$daemon" start
 
+modprobe --quiet btrfs 2>/dev/null || true
+if grep -qw btrfs /proc/filesystems; then
+	truncate -s 256M "$folder/btrfs.image"
+	mkfs.btrfs --quiet "$folder/btrfs.image" >/dev/null
+	mkdir "$folder/btrfs"
+	mount -o loop,nosuid,nodev "$folder/btrfs.image" "$folder/btrfs" # gone with the namespace
+	chmod 700 "$folder/btrfs"
+	export PENSTOCK_TEST_LIBVIRT_BTRFS=$folder/btrfs
+else
+	echo "filesystems are not tested: this kernel has no btrfs" >&2
+fi
 mkdir "$folder/region"
 export PENSTOCK_TEST_LIBVIRT=1
 export PENSTOCK_TEST_LIBVIRT_SOCKET=/run/libvirt/libvirt-sock

@@ -19,6 +19,10 @@ type Config struct {
 	// Folder is the absolute path of where disks, seeds and filesystems lie. It
 	// is made if it is not there, and belongs to one region.
 	Folder string
+	// Filesystems is the absolute path of the folder of filesystems; "" for
+	// "filesystems" in Folder. There are filesystems where it is a folder of
+	// root's alone on btrfs, and the commands for them are installed.
+	Filesystems string
 	// Images is the absolute path of the folder of images: NAME.qcow2 to boot
 	// from, or NAME with the files kernel, initrd and, if wanted, cmdline. An
 	// image is never changed, since disks are layers over it: a new one gets a
@@ -64,6 +68,8 @@ func (c Config) check() error {
 	case !filepath.IsAbs(c.Folder) || !filepath.IsAbs(c.Images) || !filepath.IsAbs(c.Socket):
 		return cloud.Invalid("the folders of machines and images, and libvirtd's socket, are absolute paths; got %q, %q and %q",
 			c.Folder, c.Images, c.Socket)
+	case c.Filesystems != "" && !filepath.IsAbs(c.Filesystems):
+		return cloud.Invalid("the folder of filesystems is an absolute path; got %q", c.Filesystems)
 	case c.DiskSize < 0:
 		return cloud.Invalid("the size of disks must not be negative")
 	}

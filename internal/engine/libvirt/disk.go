@@ -82,23 +82,29 @@ func (c Config) createDisk(ctx context.Context, i image, path string) error {
 		strconv.FormatInt(int64(max(base.Size, c.DiskSize)), 10))
 }
 
-// imageTool is how long qemu-img may take, for what takes it a moment.
-const imageTool = time.Minute
-
 // qemuImg runs it, and reads what it prints into answer, unless that is nil.
 func qemuImg(ctx context.Context, answer any, args ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, imageTool)
+	out, err := tool(ctx, "qemu-img", args...)
+	if err != nil || answer == nil {
+		return err
+	}
+	return json.Unmarshal(out, answer)
+}
+
+// toolLimit is how long qemu-img or btrfs may take, for what takes it a moment.
+const toolLimit = time.Minute
+
+// tool runs a command, and returns what it prints.
+func tool(ctx context.Context, name string, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, toolLimit)
 	defer cancel()
 	var out, complaint bytes.Buffer
-	command := exec.CommandContext(ctx, "qemu-img", args...) //nolint:gosec // the arguments are paths and numbers of our own
+	command := exec.CommandContext(ctx, name, args...) //nolint:gosec // both are our own; the arguments are words, paths and numbers
 	command.Stdout, command.Stderr = &out, &complaint
 	if err := command.Run(); err != nil {
-		return fmt.Errorf("qemu-img %s: %w: %s", args[0], err, bytes.TrimSpace(complaint.Bytes()))
+		return nil, fmt.Errorf("%s %s: %w: %s", name, args[0], err, bytes.TrimSpace(complaint.Bytes()))
 	}
-	if answer == nil {
-		return nil
-	}
-	return json.Unmarshal(out.Bytes(), answer)
+	return out.Bytes(), nil
 }
 
 // makePassable makes a folder that QEMU's user passes through, seeing nothing on

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -18,11 +19,13 @@ import (
 
 // Engine runs machines by libvirtd.
 type Engine struct {
-	config   Config
-	link     *link
-	networks *networks
-	machines locks
-	probed   func() virtualization
+	config        Config
+	link          *link
+	networks      *networks
+	machines      locks
+	filesystems   locks
+	noFilesystems error // why there can be none; nil if there can
+	probed        func() virtualization
 }
 
 var _ engine.Engine = (*Engine)(nil)
@@ -39,16 +42,28 @@ func New(c Config) (*Engine, error) {
 			return nil, err
 		}
 	}
+	if c.Filesystems == "" {
+		if err := os.MkdirAll(c.filesystemFolder(), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	impossible := c.filesystemsImpossible()
+	if impossible != nil && c.Filesystems != "" {
+		c.Log.Warn("there are no filesystems", slog.Any("error", impossible))
+	}
 	return &Engine{
-		config:   c,
-		link:     &link{socket: c.Socket},
-		networks: &networks{config: c.Network, region: c.Region},
-		probed:   c.probe(),
+		config:        c,
+		link:          &link{socket: c.Socket},
+		networks:      &networks{config: c.Network, region: c.Region},
+		noFilesystems: impossible,
+		probed:        c.probe(),
 	}, nil
 }
 
 // Features implements engine.Engine.
-func (e *Engine) Features() engine.Features { return engine.Features{} }
+func (e *Engine) Features() engine.Features {
+	return engine.Features{Filesystems: e.noFilesystems == nil}
+}
 
 // Hosts implements engine.Engine.
 func (e *Engine) Hosts(context.Context) ([]cloud.Host, error) {
@@ -67,6 +82,9 @@ func (e *Engine) Prepare(ctx context.Context, m engine.Machine) error {
 	}
 	i, err := e.config.image(m.Image)
 	if err != nil {
+		return err
+	}
+	if err := e.checkShares(m.Filesystems); err != nil {
 		return err
 	}
 	seed, err := e.config.seed(m)
