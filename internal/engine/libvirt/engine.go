@@ -225,8 +225,13 @@ func (e *Engine) turnOff(ctx context.Context, id cloud.ID, run *golibvirt.Domain
 	if err != nil || !runs(d) || d.ID != run.ID {
 		return err
 	}
+	return e.destroy(ctx, id, *d)
+}
+
+// destroy ends what a machine does now, whose lock is held.
+func (e *Engine) destroy(ctx context.Context, id cloud.ID, d golibvirt.Domain) error {
 	return e.link.do(ctx, func(client *golibvirt.Libvirt) error {
-		err := client.DomainDestroyFlags(*d, golibvirt.DomainDestroyDefault)
+		err := client.DomainDestroyFlags(d, golibvirt.DomainDestroyDefault)
 		if isOff(err) {
 			return nil
 		}
@@ -246,15 +251,6 @@ func (e *Engine) noteOff(ctx context.Context, id cloud.ID) error {
 // Delete implements engine.Engine. The domain goes first: what is left of a
 // machine without one is found by its id.
 func (e *Engine) Delete(ctx context.Context, m engine.Machine) error {
-	d, err := e.link.domain(ctx, m.ID)
-	if err != nil {
-		return err
-	}
-	if runs(d) {
-		if err := e.turnOff(ctx, m.ID, d); err != nil {
-			return err
-		}
-	}
 	defer e.machines.lock(m.ID)()
 	if err := e.undefine(ctx, m.ID); err != nil {
 		return err
@@ -267,13 +263,17 @@ func (e *Engine) Delete(ctx context.Context, m engine.Machine) error {
 	return os.RemoveAll(e.config.machineFolder(m.ID))
 }
 
+// undefine turns a machine off and has libvirtd forget it. Its lock is held, so
+// that no Start comes between.
 func (e *Engine) undefine(ctx context.Context, id cloud.ID) error {
 	d, err := e.link.domain(ctx, id)
-	switch {
-	case err != nil || d == nil:
+	if err != nil || d == nil {
 		return err
-	case runs(d):
-		return cloud.Conflict("machine %s was turned on while it was being deleted", id)
+	}
+	if runs(d) {
+		if err := e.destroy(ctx, id, *d); err != nil {
+			return err
+		}
 	}
 	const everything = golibvirt.DomainUndefineManagedSave | golibvirt.DomainUndefineSnapshotsMetadata |
 		golibvirt.DomainUndefineNvram | golibvirt.DomainUndefineCheckpointsMetadata

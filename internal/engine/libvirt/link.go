@@ -63,6 +63,10 @@ func (l *link) cut() {
 // CodeUnavailable if it cannot be reached, or does not answer; what it answers
 // is a golibvirt.Error.
 func ask[T any](ctx context.Context, l *link, question func(*golibvirt.Libvirt) (T, error)) (T, error) {
+	var none T
+	if err := ctx.Err(); err != nil {
+		return none, err // what was called off already is not even asked
+	}
 	type answer struct {
 		value T
 		err   error
@@ -79,7 +83,6 @@ func ask[T any](ctx context.Context, l *link, question func(*golibvirt.Libvirt) 
 	}()
 	limit := time.NewTimer(answerLimit)
 	defer limit.Stop()
-	var none T
 	select {
 	case <-ctx.Done():
 		return none, ctx.Err()

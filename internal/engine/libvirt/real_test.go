@@ -25,6 +25,7 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/engine"
+	"github.com/penstock-cloud/penstock/internal/engine/enginetest"
 )
 
 // site is a real libvirtd, as test/libvirt/run.sh gives it.
@@ -310,7 +311,7 @@ func leftNothing(t *testing.T, s site) {
 			t.Errorf("the interface %s is left", link.Name)
 		}
 	}
-	rules, err := exec.Command("nft", "list", "set", "bridge", "penstock", "guests").Output()
+	rules, err := exec.Command("nft", "list", "ruleset", "bridge").Output() // there may be no table yet
 	must(t, err)
 	if bytes.Contains(rules, []byte("elements")) {
 		t.Errorf("rules are left: %s", rules)
@@ -323,7 +324,7 @@ func TestBehindOurBack(t *testing.T) {
 	w := watch(t, s.config())
 	m := n.machine(t, newID(t))
 	launch(t, w, m)
-	name := domainPrefix + string(m.ID)
+	name := domainName(m)
 
 	killMachine(t, name)
 	w.until(t, m.ID, engine.PowerFailed, reasonEnded)
@@ -395,7 +396,7 @@ func TestDaemonAway(t *testing.T) {
 	if survey, err := e.Survey(t.Context()); err != nil || len(survey.Heard) > 0 {
 		t.Errorf("Survey without the daemon heard %v, %v", survey.Heard, err)
 	}
-	killMachine(t, domainPrefix+string(dies.ID))
+	killMachine(t, domainName(dies))
 	s.control(t, "start")
 	if got := surveyed(t, e, stays.ID); got != engine.PowerOn {
 		t.Errorf("the machine that stayed is seen as %s", got)
@@ -465,3 +466,39 @@ func TestProjectsDoNotMeet(t *testing.T) {
 		})
 	}
 }
+
+// TestConformance holds the engine to what all engines are held to. Machines
+// are given less time to turn themselves off than they take to boot, so that
+// only one of its stories waits until one has: TestLifeOfAMachine sees them obey.
+func TestConformance(t *testing.T) {
+	realSite(t)
+	enginetest.TestEngine(t, enginetest.Subject{Begin: beginStory, Serial: true})
+}
+
+func beginStory(t *testing.T) enginetest.Bench {
+	t.Helper()
+	s, n := realSite(t), newTenant(t)
+	t.Cleanup(func() { leftNothing(t, s) })
+	project := newID(t)
+	return enginetest.Bench{
+		Open: func(t *testing.T) engine.Engine {
+			e, err := New(s.config())
+			must(t, err)
+			return e
+		},
+		Machine: func(t *testing.T) engine.Machine { return n.machine(t, project) },
+		Kill:    func(t *testing.T, m engine.Machine) { killMachine(t, domainName(m)) },
+		PowerOff: func(t *testing.T, m engine.Machine) {
+			n.logsIn(t, m.IP, "true")
+			n.run(m.IP, "poweroff -f") // which ends before it can say that it did
+		},
+		Vanish: func(t *testing.T, m engine.Machine) {
+			virsh(t, "destroy", domainName(m))
+			virsh(t, "undefine", domainName(m))
+		},
+		Grace:    time.Second,
+		Patience: 3 * 5 * time.Second, // in which it is tried three times
+	}
+}
+
+func domainName(m engine.Machine) string { return domainPrefix + string(m.ID) }
