@@ -198,6 +198,10 @@ func TestPreemptibleOnesMakeRoom(t *testing.T) {
 		}
 		s.must(s.DeleteInstance(t.Context(), c, normal))
 		s.settle()
+		s.is(c, hopeless, cloud.InstanceRunning) // nobody is in its way who may stay
+		for _, older := range spot[:3] {
+			s.is(c, older, cloud.InstanceStopped)
+		}
 		s.clean()
 	})
 }

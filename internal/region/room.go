@@ -48,15 +48,25 @@ func (w *waiting) nobody() bool {
 	return len(w.of) == 0
 }
 
-// hopeful lists those who should try again, now that there is room: who fits, and
-// who expected to and now does not, in the order of who comes first.
+// hopeful lists those who should try again, now that there is room, in the order
+// of who comes first: who fits; who expected to and now does not; and of those
+// who may displace others the first of each kind, who may now have few enough to
+// displace.
 func (w *waiting) hopeful(hosts []cloud.HostUse) (ids []cloud.ID) {
+	type kind struct {
+		cloud.InstanceType
+		host string
+	}
+	tried := map[kind]bool{}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, m := range slices.SortedFunc(maps.Values(w.of), precedence) {
-		if occupy(hosts, m.Type, m.Host) || m.expects {
+		fits := occupy(hosts, m.Type, m.Host)
+		k := kind{m.Type, m.Host}
+		if fits || m.expects || !m.Preemptible && !tried[k] {
 			ids = append(ids, m.ID)
 		}
+		tried[k] = tried[k] || !fits
 	}
 	return ids
 }

@@ -4,19 +4,20 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/engine"
 )
 
-// compareEvery is in how many surveys one compares every machine that is
-// written down, rather than those of which something else is seen than before.
-const compareEvery = 20
+// compareEvery is how often every machine that is written down is compared,
+// rather than those of which something else is seen than before.
+const compareEvery = time.Minute
 
 // sightings is what was seen last. One goroutine owns it.
 type sightings struct {
 	last      map[cloud.ID]engine.Sighting
-	surveys   int
+	compared  time.Time         // when all were last; zero for never
 	strangers map[cloud.ID]bool // that were told of
 	silent    bool              // the engine did not answer last
 }
@@ -55,14 +56,14 @@ func (r *Reconciler) survey(ctx context.Context) {
 	}
 	r.hear(ctx, seen.Heard)
 	suspects := r.sightings.compare(seen)
-	if r.sightings.surveys%compareEvery == 0 {
+	if now := r.Region.now(); r.sightings.compared.IsZero() || now.Sub(r.sightings.compared) >= compareEvery {
 		if err := r.suspectAll(ctx, seen, suspects); err != nil {
 			r.Log.WarnContext(ctx, "what is written down of instances could not be compared with what runs; trying again", "error", err)
 			return
 		}
+		r.sightings.compared = now
 		r.vacated(ctx) // in case that somebody was forgotten
 	}
-	r.sightings.surveys++
 	for _, id := range slices.Sorted(maps.Keys(suspects)) {
 		r.takeIn(ctx, suspects[id], mark)
 	}
