@@ -127,8 +127,8 @@ func TestFilesystemsAfterACrash(t *testing.T) {
 // TestOpenFolder has everybody of the host come at tenants' files.
 func TestOpenFolder(t *testing.T) {
 	c := realFilesystems(t).config
-	must(t, os.Chmod(c.Filesystems, 0o711))                       //nolint:gosec // G302: what is to be refused
-	t.Cleanup(func() { must(t, os.Chmod(c.Filesystems, 0o700)) }) //nolint:gosec // G302: of a folder
+	must(t, os.Chmod(c.Filesystems, 0o711))
+	t.Cleanup(func() { must(t, os.Chmod(c.Filesystems, 0o700)) })
 	e, err := New(c)
 	must(t, err)
 	if e.Features().Filesystems || !strings.Contains(e.noFilesystems.Error(), "chmod 700") {
