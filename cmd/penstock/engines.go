@@ -88,7 +88,7 @@ func openLibvirt(c engineConfig) (engine.Engine, func() error, error) {
 	e, err := libvirt.New(libvirt.Config{
 		Region: c.region, Socket: l.Socket, Folder: l.Folder, Filesystems: l.Filesystems, Images: l.Images,
 		DiskSize: cloud.Bytes(l.DiskSize),
-		Host: cloud.Host{Name: l.Host.Name, CPU: l.Host.CPU, Memory: cloud.Bytes(l.Host.Memory), GPUs: l.Host.GPUs},
+		Host:     cloud.Host{Name: l.Host.Name, CPU: l.Host.CPU, Memory: cloud.Bytes(l.Host.Memory), GPUs: l.Host.GPUs},
 		Network: libvirt.Network{
 			Prefix: c.file.Addresses, Gateway: c.file.Addresses.Addr().Next(), Nameservers: l.Nameservers, Routed: l.Routed,
 		},

@@ -12,11 +12,15 @@
 // is a copy-on-write layer over its image, and its seed is a read-only disk
 // as cloud-init's NoCloud expects it.
 //
+// A filesystem is a subvolume of btrfs with a quota, named by its id, which
+// virtiofsd gives to machines. Where btrfs is not there, there are none.
+//
 // GPUs are given whole, by VFIO, from their PCI addresses. No hardware was at
 // hand to test this with: the golden testdata/gpu.xml shows what libvirtd is
 // asked for. The host must have its IOMMU on, and nothing else on the host may
 // need the devices.
 //
-// The commands qemu-img, qemu-system-x86_64 and nft have to be installed, and
-// the engine has to run as root, for the bridges.
+// The commands qemu-img, qemu-system-x86_64 and nft have to be installed, for
+// filesystems btrfs and virtiofsd too, and the engine has to run as root, for
+// the bridges.
 package libvirt

@@ -132,6 +132,11 @@ func (e *Engine) Start(ctx context.Context, m engine.Machine) error {
 	if err != nil {
 		return err
 	}
+	if len(m.Filesystems) > 0 {
+		if err := e.filesystemsAway(); err != nil {
+			return err
+		}
+	}
 	// Its GPUs may be others than last time.
 	if err := e.define(ctx, m, i); err != nil {
 		return err

@@ -40,12 +40,8 @@ var virtiofsds = []string{"/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd"}
 // can.
 func (c Config) filesystemsImpossible() error {
 	folder := c.filesystemFolder()
-	var on syscall.Statfs_t
-	if err := syscall.Statfs(folder, &on); err != nil {
-		return fmt.Errorf("%s: %w", folder, err)
-	}
-	if uint32(on.Type) != btrfsMagic { //nolint:gosec // G115: magics have 32 bits
-		return fmt.Errorf("%s is not on btrfs, by which filesystems are limited", folder)
+	if err := onBtrfs(folder); err != nil {
+		return err
 	}
 	info, err := os.Stat(folder)
 	if err != nil {
@@ -79,6 +75,18 @@ func (c Config) shares(ids []cloud.ID) []libvirtxml.DomainFilesystem {
 	return shares
 }
 
+// onBtrfs says why a folder is not on btrfs; nil if it is.
+func onBtrfs(folder string) error {
+	var on syscall.Statfs_t
+	if err := syscall.Statfs(folder, &on); err != nil {
+		return fmt.Errorf("%s: %w", folder, err)
+	}
+	if uint32(on.Type) != btrfsMagic { //nolint:gosec // G115: magics have 32 bits
+		return fmt.Errorf("%s is not on btrfs, by which filesystems are limited", folder)
+	}
+	return nil
+}
+
 // checkShares refuses a machine whose filesystems cannot be given to it.
 func (e *Engine) checkShares(ids []cloud.ID) error {
 	for _, id := range ids {
@@ -102,6 +110,15 @@ func (e *Engine) checkFilesystem(id cloud.ID) error {
 	if parsed, err := cloud.ParseID(string(id)); err != nil || parsed != id {
 		return cloud.Invalid("%q is not the id of a filesystem", id)
 	}
+	return e.filesystemsAway()
+}
+
+// filesystemsAway refuses while they are not mounted: what cannot be seen is
+// neither made elsewhere nor taken as deleted.
+func (e *Engine) filesystemsAway() error {
+	if err := onBtrfs(e.config.filesystemFolder()); err != nil {
+		return cloud.Unavailable(fmt.Errorf("the filesystems of the host %s are away: %w", e.config.Host.Name, err))
+	}
 	return nil
 }
 
@@ -110,17 +127,20 @@ var errNoFilesystems = cloud.Unimplemented("this region has no filesystems")
 // CreateFilesystem implements engine.Engine. It makes a subvolume, which gets
 // its name when it has its limit, and is on the disk before it is told of.
 func (e *Engine) CreateFilesystem(ctx context.Context, f cloud.Filesystem) error {
-	if err := e.checkFilesystem(f.ID); err != nil {
-		return err
-	}
 	if f.Size < 1 {
 		return cloud.Invalid("the size of a filesystem is at least 1 byte; got %d", f.Size)
+	}
+	if err := e.checkFilesystem(f.ID); err != nil {
+		return err
 	}
 	defer e.filesystems.lock(f.ID)()
 	// Once is enough, but anybody may turn them off again.
 	if _, err := tool(ctx, "btrfs", "quota", "enable", e.config.filesystemFolder()); err != nil {
 		return err
 	}
+	// What older kernels leave of deleted ones goes with the next that is made.
+	// It only takes room, so that it does not matter whether it can go yet.
+	_, _ = tool(ctx, "btrfs", "qgroup", "clear-stale", e.config.filesystemFolder())
 	path := e.config.filesystemPath(f.ID)
 	there, err := isThere(path)
 	if err != nil {

@@ -70,6 +70,25 @@ func TestFilesystemsRefused(t *testing.T) {
 	}
 }
 
+// TestFilesystemsAway has their btrfs go when the engine runs: what cannot be
+// seen is not gone.
+func TestFilesystemsAway(t *testing.T) {
+	t.Parallel()
+	c := goldenConfig()
+	c.Filesystems = "/proc"
+	e := &Engine{config: c}
+	f := filesystem("0190a1c0-0000-7000-8000-0000000000f1", 1<<20)
+	for name, err := range map[string]error{
+		"create": e.CreateFilesystem(t.Context(), f),
+		"delete": e.DeleteFilesystem(t.Context(), f),
+		"shares": e.checkShares([]cloud.ID{f.ID}),
+	} {
+		if cloud.CodeOf(err) != cloud.CodeUnavailable {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func filesystem(id cloud.ID, size cloud.Bytes) cloud.Filesystem {
 	return cloud.Filesystem{ID: id, ProjectID: "0190a1c0-0000-7000-8000-0000000000b0", Name: "data", Size: size}
 }
