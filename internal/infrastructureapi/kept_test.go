@@ -85,7 +85,7 @@ func newRegionWorld(t *testing.T, alone bool) *regionWorld {
 		Region: region.NewTenants(region.TenantsConfig{
 			Region: its, Reconciler: reconciler, Authority: relations{}, Engine: e, Types: types(), Log: log,
 		}),
-		Verifier: tokens{}, Log: log,
+		Verifier: tokens{}, Log: log, ClientAddress: func(*http.Request) string { return "192.0.2.1" },
 	})
 	if err != nil {
 		t.Fatal(err)
