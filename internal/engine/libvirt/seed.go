@@ -136,8 +136,12 @@ func (s seed) write(path string) (err error) {
 	for _, content := range s {
 		size += int64(len(content)) + seedBlock
 	}
-	workspace, err := os.MkdirTemp(filepath.Dir(path), "seed-")
-	if err != nil {
+	// Of one name each time, so that what a crash left of it goes with the next try.
+	workspace := path + ".files"
+	if err := os.RemoveAll(workspace); err != nil {
+		return err
+	}
+	if err := os.Mkdir(workspace, 0o700); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(workspace)) }()

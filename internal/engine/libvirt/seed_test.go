@@ -105,3 +105,31 @@ func TestGuestName(t *testing.T) {
 		}
 	}
 }
+
+// What a daemon that was killed left of a seed goes when the next one makes it.
+func TestSeedAfterACrash(t *testing.T) {
+	t.Parallel()
+	seed, err := goldenConfig().seed(goldenMachine())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "seed.iso")
+	half := path + ".new.files"
+	if err := os.Mkdir(half, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{path + ".new", filepath.Join(half, "stale")} {
+		if err := os.WriteFile(name, []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := makeFile(path, seed.write); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(path + "*"); len(left) != 1 {
+		t.Errorf("more than the seed is left: %v", left)
+	}
+	if files, _ := readSeed(t, path); files["stale"] != nil || files["meta-data"] == nil {
+		t.Errorf("the seed has %d files, among them what was left", len(files))
+	}
+}
