@@ -19,20 +19,32 @@ type waiting struct {
 type waiter struct {
 	cloud.Machine
 	expects bool // somebody is about to make room for it
+	told    bool // that there is none; before that, it only tries
 }
 
 func newWaiting() *waiting { return &waiting{of: map[cloud.ID]waiter{}} }
 
-func (w *waiting) put(m cloud.Machine, expects bool) {
+// tries notes a machine that looks for room, so that who makes some meanwhile
+// does not miss it.
+func (w *waiting) tries(m cloud.Machine) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.of[m.ID] = waiter{m, expects}
+	w.of[m.ID] = waiter{Machine: m, expects: true, told: w.of[m.ID].told}
 }
 
-func (w *waiting) remove(id cloud.ID) {
+func (w *waiting) put(who waiter) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.of[who.ID] = who
+}
+
+// remove reports whether others made way for it.
+func (w *waiting) remove(id cloud.ID) (told bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	told = w.of[id].told
 	delete(w.of, id)
+	return told
 }
 
 func (w *waiting) has(id cloud.ID) bool {
@@ -53,22 +65,49 @@ func (w *waiting) nobody() bool {
 // who may displace others the first of each kind, who may now have few enough to
 // displace.
 func (w *waiting) hopeful(hosts []cloud.HostUse) (ids []cloud.ID) {
-	type kind struct {
-		cloud.InstanceType
-		host string
-	}
-	tried := map[kind]bool{}
+	seated := crowd{}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, m := range slices.SortedFunc(maps.Values(w.of), precedence) {
-		fits := occupy(hosts, m.Type, m.Host)
-		k := kind{m.Type, m.Host}
-		if fits || m.expects || !m.Preemptible && !tried[k] {
+		alike := seated[m.kind()]
+		fits := seated.seat(hosts, m)
+		if fits || m.expects || !m.Preemptible && !alike {
 			ids = append(ids, m.ID)
 		}
-		tried[k] = tried[k] || !fits
 	}
 	return ids
+}
+
+// kind is what those have in common of whom either all find room or none.
+type kind struct {
+	cloud.InstanceType
+	host string // "" for any
+}
+
+func (w waiter) kind() kind { return kind{w.Type, w.Host} }
+
+// crowd seats one waiter after the other, and remembers the kinds for which
+// there is no room any more.
+type crowd map[kind]bool
+
+func (c crowd) seat(hosts []cloud.HostUse, w waiter) bool {
+	k := w.kind()
+	fits := !c[k] && occupy(hosts, w.Type, w.Host)
+	c[k] = !fits
+	return fits
+}
+
+// before lists those who wait for room and come before a machine, in order.
+func (w *waiting) before(m cloud.Machine) (ahead []waiter) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, other := range w.of {
+		if other.told && precedence(other, waiter{Machine: m}) < 0 {
+			ahead = append(ahead, other)
+		}
+	}
+	slices.SortFunc(ahead, precedence)
+	return ahead
 }
 
 // precedence puts those first who are not preemptible, and who have waited for
@@ -114,10 +153,11 @@ func (r *Reconciler) place(ctx context.Context, id cloud.ID) error {
 			address = free.String()
 		}
 	}
-	r.waiting.put(m, true) // so that who makes room meanwhile does not miss it
+	r.waiting.tries(m)
+	ahead := r.waiting.before(m)
 	var decided placement
 	err = r.Region.change(ctx, func(c *change) (err error) {
-		decided, err = c.place(id, address)
+		decided, err = c.place(id, address, ahead)
 		return err
 	})
 	if m.IP == "" && address != "" && (err != nil || decided.host == "") {
@@ -127,17 +167,24 @@ func (r *Reconciler) place(ctx context.Context, id cloud.ID) error {
 		return err
 	}
 	if decided.host != "" {
-		r.waiting.remove(id)
+		if told := r.waiting.remove(id); told {
+			r.vacated(ctx) // who made way for it may have found too little room
+		}
 		return nil
 	}
-	r.waiting.put(m, decided.waits || len(decided.victims) > 0)
+	r.waiting.put(waiter{
+		Machine: m,
+		expects: decided.waits || len(decided.victims) > 0,
+		told:    address != "", // who lacks that only has no claim to a host
+	})
 	for _, v := range decided.victims {
 		r.Wake(v.ID)
 	}
 	return nil
 }
 
-func (c *change) place(id cloud.ID, address string) (placement, error) {
+// place leaves to those ahead what they find room in.
+func (c *change) place(id cloud.ID, address string, ahead []waiter) (placement, error) {
 	m, err := c.Machine(id)
 	if err != nil {
 		return placement{}, err
@@ -149,13 +196,15 @@ func (c *change) place(id cloud.ID, address string) (placement, error) {
 		m.State, m.Reason = cloud.InstanceOutOfStock, "the region has no address left now; it starts when one is free"
 		return placement{}, c.put(m)
 	}
-	known := c.rooms.place(m)
-	if known.host != "" {
-		err := c.put(placed(m, known, address))
-		if cloud.CodeOf(err) != cloud.CodeConflict {
-			return known, err
+	if len(ahead) == 0 {
+		known := c.rooms.place(m)
+		if known.host != "" {
+			err := c.put(placed(m, known, address))
+			if cloud.CodeOf(err) != cloud.CodeConflict {
+				return known, err
+			}
+			// It is not as it was remembered, or the address is another's.
 		}
-		// It is not as it was remembered, or the address is another's.
 	}
 	hosts, err := c.Hosts()
 	if err != nil {
@@ -163,6 +212,11 @@ func (c *change) place(id cloud.ID, address string) (placement, error) {
 	}
 	if c.alone {
 		c.rooms.set(hosts)
+	}
+	hosts = slices.Clone(hosts)
+	claimed := crowd{}
+	for _, w := range ahead {
+		claimed.seat(hosts, w)
 	}
 	yielding, err := c.YieldingMachines()
 	if err != nil {
