@@ -31,3 +31,15 @@ type AuditEntry struct {
 	Before, After  string
 	Origin         Origin
 }
+
+// AuditTTL is how long entries are kept unless the operator says otherwise.
+const AuditTTL = 400 * 24 * time.Hour
+
+// AuditFilter picks entries; what is zero does not matter.
+type AuditFilter struct {
+	ActorID string
+	Action  string
+	Target  string
+	Since   time.Time // at or after
+	Until   time.Time // before
+}

@@ -17,6 +17,7 @@ const (
 	CodeForbidden       Code = "forbidden"       // the caller may not do this
 	CodeNotFound        Code = "not_found"       // there is no such thing, or not for this caller
 	CodeConflict        Code = "conflict"        // the state of the thing does not allow it
+	CodeLimited         Code = "limited"         // the caller asks too often; later it helps
 	CodeTooLarge        Code = "too_large"       // the input is over its bound
 	CodeUnavailable     Code = "unavailable"     // a part that we depend on is away; trying again helps
 	CodeUnimplemented   Code = "unimplemented"   // this deployment cannot do it

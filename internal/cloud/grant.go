@@ -7,6 +7,7 @@ import "slices"
 // The zero value is that of whoever is no member.
 type Grant struct {
 	Role          Role     // "" for none
+	Suspended     bool     // the subject or the organization is: it may read only
 	SSHKeys       []string // lines of the subject's keys, by their names
 	RevokedTokens []string // ids of the subject's tokens that are good no more
 
@@ -20,7 +21,7 @@ func (g Grant) None() bool { return g.Role == "" && len(g.Organizations) == 0 }
 
 // Equal reports whether two grants say the same.
 func (g Grant) Equal(o Grant) bool {
-	return g.Role == o.Role && slices.Equal(g.SSHKeys, o.SSHKeys) && slices.Equal(g.RevokedTokens, o.RevokedTokens) &&
+	return g.Role == o.Role && g.Suspended == o.Suspended && slices.Equal(g.SSHKeys, o.SSHKeys) && slices.Equal(g.RevokedTokens, o.RevokedTokens) &&
 		slices.Equal(g.Organizations, o.Organizations)
 }
 

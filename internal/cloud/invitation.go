@@ -14,6 +14,11 @@ type Invitation struct {
 	InvitedBy      ID
 	CreatedAt      time.Time
 	ExpiresAt      time.Time
+	Generation     int64 // of its link; only the latest one is good
+
+	// What became of the mail with the latest link; "" where none was sent.
+	Mail      MailState
+	MailError string
 }
 
 // ParseInvitationRole reads the role of an invitation: the members' roles,

@@ -11,6 +11,7 @@ type Organization struct {
 	Name        string // unique, readable, URL-safe
 	DisplayName string
 	CreatedAt   time.Time
+	SuspendedAt time.Time // zero for not; see Caller.Suspended
 }
 
 var namePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)

@@ -10,4 +10,5 @@ type Plane struct {
 	Outages        Outages
 	Issuers        []string // every URL that its issuer has had, the current one first
 	NonceKey       Secret   // signs the nonces of the federation link; 32 bytes
+	MailKey        Secret   // of the links and codes that are sent by mail; 32 bytes
 }

@@ -11,7 +11,9 @@ import (
 type Principal struct {
 	UserID         ID
 	OrganizationID ID     // a boundary set by the token; "" for none
-	TokenID        string // the token's jti, for the audit
+	MaxRole        Role   // another: what a role gives beyond this one, the token does not open; "" for none
+	Personal       bool   // it is a PersonalToken, with which nobody makes others
+	TokenID        string // the token's jti, for revocation
 }
 
 // Relation is the role of a user in one organization.
@@ -19,6 +21,7 @@ type Relation struct {
 	OrganizationID ID
 	Role           Role
 	FleetRevision  int64 // of the organization; see Standing
+	Suspended      bool  // the organization is
 }
 
 // Standing is what one read tells of a user: where they belong, and the
@@ -26,6 +29,7 @@ type Relation struct {
 type Standing struct {
 	User           User
 	Relations      []Relation // ordered by organization
+	RevokedTokens  []string   // ids of the user's tokens that are good no more
 	HealthRevision int64      // grows when a report makes any health better
 }
 

@@ -43,6 +43,8 @@ type Store interface {
 // Reader reads one consistent state. Lists are ordered by the key that Page
 // continues from (named at each), and are empty rather than an error.
 type Reader interface {
+	PeopleReader
+
 	Organization(id ID) (Organization, error)
 	OrganizationByName(name string) (Organization, error)
 	FirstOrganization() (Organization, error)                   // the oldest
@@ -97,13 +99,16 @@ type Reader interface {
 	Plane() (Plane, error)
 	SigningKeys() ([]SigningKey, error)                            // newest first
 	Outcome(caller ID, key string, now time.Time) (Outcome, error) // CodeNotFound after OutcomeTTL
-	AuditEntries(organization ID, page Page) ([]AuditEntry, error) // by id; "" means those of none
+	// Audit lists entries, the newest first: page.After is the id before which it
+	// goes on. organization "" means those of none.
+	Audit(organization ID, filter AuditFilter, page Page) ([]AuditEntry, error)
 }
 
 // Writer changes what Reader reads. Creating what exists is CodeConflict, and
 // changing or deleting what does not is CodeNotFound, unless it says otherwise.
 type Writer interface {
 	Reader
+	PeopleWriter
 
 	// LockOrganization holds the organization's row until the end of the
 	// transaction, before anything in it is counted.
@@ -121,6 +126,12 @@ type Writer interface {
 
 	// CreateInvitation replaces an expired one for the same address.
 	CreateInvitation(i Invitation) error // CodeConflict while one for the address is pending
+	// RenewInvitation moves its end and its generation to the next one, which it
+	// returns; CodeNotFound for one that has expired at now.
+	RenewInvitation(organization, id ID, now, expires time.Time) (Invitation, error)
+	// TakeInvitation removes one to be accepted: CodeNotFound unless it is pending
+	// at now and of that generation. Of several takers one gets it.
+	TakeInvitation(id ID, generation int64, now time.Time) (Invitation, error)
 	DeleteInvitation(organization, id ID) error
 
 	CreateSSHKey(k SSHKey) error // CodeConflict on the name, or on the fingerprint

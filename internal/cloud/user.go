@@ -7,12 +7,23 @@ import (
 	"unicode"
 )
 
+// UserKind says whose account it is.
+type UserKind string
+
+// The kinds of accounts.
+const (
+	Person  UserKind = "person"
+	Service UserKind = "service" // a ServiceAccount
+)
+
 // User is an account of a person or a program.
 type User struct {
-	ID        ID
-	Email     Email
-	Name      string
-	CreatedAt time.Time
+	ID          ID
+	Email       Email
+	Name        string
+	Kind        UserKind
+	CreatedAt   time.Time
+	SuspendedAt time.Time // zero for not; see Caller.Suspended
 }
 
 // Email is an address as its owner writes it. Two that differ only in case are
@@ -65,5 +76,14 @@ func plausibleDomain(address string) bool {
 	return true
 }
 
-// Key is the form in which addresses are compared and kept unique.
-func (e Email) Key() string { return strings.ToLower(string(e)) }
+// Key is the form in which addresses are compared and kept unique. Only the
+// letters of ASCII lose their case: others become letters of ASCII by that, such
+// as the Kelvin sign, and would make one address look like another.
+func (e Email) Key() string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, string(e))
+}

@@ -8,6 +8,7 @@ CREATE TABLE organizations (
     name             TEXT   NOT NULL UNIQUE,
     display_name     TEXT   NOT NULL,
     created_at       BIGINT NOT NULL,
+    suspended_at     BIGINT NOT NULL DEFAULT 0,
     account_revision BIGINT NOT NULL DEFAULT 0 -- grows when its members or invitations change
 );
 
@@ -19,12 +20,166 @@ CREATE TABLE fleets (
 );
 
 CREATE TABLE users (
-    id         TEXT   NOT NULL PRIMARY KEY,
-    email      TEXT   NOT NULL,
-    email_key  TEXT   NOT NULL UNIQUE, -- the form in which addresses are compared
-    name       TEXT   NOT NULL,
-    created_at BIGINT NOT NULL
+    id           TEXT   NOT NULL PRIMARY KEY,
+    email        TEXT   NOT NULL,
+    email_key    TEXT   NOT NULL UNIQUE, -- the form in which addresses are compared
+    name         TEXT   NOT NULL,
+    kind         TEXT   NOT NULL, -- person or service
+    created_at   BIGINT NOT NULL,
+    suspended_at BIGINT NOT NULL DEFAULT 0
 );
+
+-- The ways to sign in to accounts of persons.
+CREATE TABLE identities (
+    issuer       TEXT   NOT NULL, -- its URL, or mail
+    subject      TEXT   NOT NULL,
+    user_id      TEXT   NOT NULL REFERENCES users (id),
+    email        TEXT   NOT NULL, -- that the issuer vouches for
+    email_key    TEXT   NOT NULL,
+    created_at   BIGINT NOT NULL,
+    last_used_at BIGINT NOT NULL,
+    PRIMARY KEY (issuer, subject)
+);
+CREATE INDEX identities_by_user ON identities (user_id, issuer, subject);
+
+-- What a service account is beside its user and its membership.
+CREATE TABLE service_accounts (
+    user_id         TEXT   NOT NULL PRIMARY KEY REFERENCES users (id),
+    organization_id TEXT   NOT NULL REFERENCES organizations (id),
+    name            TEXT   NOT NULL,
+    created_by      TEXT   NOT NULL,
+    created_at      BIGINT NOT NULL,
+    UNIQUE (organization_id, name)
+);
+CREATE INDEX service_accounts_by_organization ON service_accounts (organization_id, user_id);
+
+-- An account has two at most, of which each takes a position.
+CREATE TABLE service_secrets (
+    id           TEXT   NOT NULL PRIMARY KEY,
+    user_id      TEXT   NOT NULL REFERENCES service_accounts (user_id),
+    position     BIGINT NOT NULL CHECK (position IN (1, 2)),
+    hash         TEXT   NOT NULL UNIQUE,
+    created_at   BIGINT NOT NULL,
+    last_used_at BIGINT NOT NULL,
+    UNIQUE (user_id, position)
+);
+
+CREATE TABLE personal_tokens (
+    id              TEXT   NOT NULL PRIMARY KEY, -- its jti
+    user_id         TEXT   NOT NULL REFERENCES users (id),
+    organization_id TEXT   NOT NULL REFERENCES organizations (id),
+    name            TEXT   NOT NULL,
+    max_role        TEXT   NOT NULL, -- '' for the owner's
+    created_at      BIGINT NOT NULL,
+    expires_at      BIGINT NOT NULL
+);
+CREATE INDEX personal_tokens_by_user ON personal_tokens (user_id, id);
+CREATE INDEX personal_tokens_by_end ON personal_tokens (expires_at);
+
+-- Tokens of any kind that are good no more, until they would have ended. Read
+-- on every request.
+CREATE TABLE revoked_tokens (
+    user_id    TEXT   NOT NULL,
+    token_id   TEXT   NOT NULL,
+    expires_at BIGINT NOT NULL,
+    PRIMARY KEY (user_id, token_id)
+);
+CREATE INDEX revoked_tokens_by_end ON revoked_tokens (expires_at);
+
+-- Browsers that are signed in.
+CREATE TABLE sessions (
+    hash       TEXT   NOT NULL PRIMARY KEY, -- of what the browser's cookie holds
+    user_id    TEXT   NOT NULL REFERENCES users (id),
+    issuer     TEXT   NOT NULL, -- of the identity that it began with
+    subject    TEXT   NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX sessions_by_user ON sessions (user_id);
+CREATE INDEX sessions_by_end ON sessions (expires_at);
+
+-- Sign-ins that are under way, each in one browser.
+CREATE TABLE sign_ins (
+    hash       TEXT   NOT NULL PRIMARY KEY, -- of what the browser's cookie holds
+    provider   TEXT   NOT NULL, -- '' for a code by mail
+    email      TEXT   NOT NULL, -- to which the code goes
+    state      TEXT   NOT NULL,
+    nonce      TEXT   NOT NULL,
+    verifier   TEXT   NOT NULL, -- RFC 7636
+    return_to  TEXT   NOT NULL, -- a path of ours
+    link_to    TEXT   NOT NULL, -- the user to whom the identity is to be added; '' for nobody
+    attempts   BIGINT NOT NULL, -- wrong codes
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX sign_ins_by_end ON sign_ins (expires_at);
+
+-- Requests for authorization, from the client's redirect to the exchange of the
+-- code; an exchanged one stays for as long, so that a second exchange is seen.
+CREATE TABLE authorizations (
+    id         TEXT   NOT NULL PRIMARY KEY,
+    client_id  TEXT   NOT NULL,
+    parameters TEXT   NOT NULL, -- JSON
+    user_id    TEXT   NOT NULL, -- '' before somebody signed in
+    auth_time  BIGINT NOT NULL,
+    code_hash  TEXT   NOT NULL, -- '' before there is one
+    family     TEXT   NOT NULL, -- of the tokens that it was exchanged for; '' before that
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX authorizations_by_code ON authorizations (code_hash) WHERE code_hash <> '';
+CREATE INDEX authorizations_by_end ON authorizations (expires_at);
+
+CREATE TABLE refresh_tokens (
+    hash       TEXT   NOT NULL PRIMARY KEY,
+    family     TEXT   NOT NULL, -- all that came of one sign-in
+    user_id    TEXT   NOT NULL REFERENCES users (id),
+    client_id  TEXT   NOT NULL,
+    parameters TEXT   NOT NULL, -- JSON
+    token_id   TEXT   NOT NULL, -- jti of the access token that came with it
+    token_end  BIGINT NOT NULL, -- and when that expires
+    auth_time  BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    used_at    BIGINT NOT NULL -- 0 while it may be used
+);
+CREATE INDEX refresh_tokens_by_family ON refresh_tokens (family);
+CREATE INDEX refresh_tokens_by_user ON refresh_tokens (user_id);
+CREATE INDEX refresh_tokens_by_end ON refresh_tokens (expires_at);
+
+CREATE TABLE device_codes (
+    hash       TEXT   NOT NULL PRIMARY KEY,
+    user_code  TEXT   NOT NULL UNIQUE,
+    client_id  TEXT   NOT NULL,
+    scopes     TEXT   NOT NULL, -- by spaces
+    state      TEXT   NOT NULL, -- pending, approved, denied or exchanged
+    user_id    TEXT   NOT NULL, -- who approved it
+    auth_time  BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX device_codes_by_end ON device_codes (expires_at);
+
+-- Mails to be sent, written in the transaction of what they tell of. Links and
+-- codes are not in here: they are made when they are sent.
+CREATE TABLE mails (
+    id              TEXT   NOT NULL PRIMARY KEY,
+    kind            TEXT   NOT NULL, -- invitation or code
+    recipient       TEXT   NOT NULL,
+    recipient_key   TEXT   NOT NULL,
+    reference       TEXT   NOT NULL, -- the invitation's id, or the sign-in's hash
+    generation      BIGINT NOT NULL,
+    created_at      BIGINT NOT NULL,
+    expires_at      BIGINT NOT NULL, -- after which it is of no use
+    attempts        BIGINT NOT NULL,
+    due_at          BIGINT NOT NULL, -- when it is tried next; 0 when it is done with
+    state           TEXT   NOT NULL, -- pending, sent or failed
+    error           TEXT   NOT NULL
+);
+CREATE INDEX mails_due ON mails (due_at, id) WHERE due_at <> 0;
+CREATE INDEX mails_by_recipient ON mails (recipient_key, created_at);
+CREATE INDEX mails_by_reference ON mails (reference, generation);
+CREATE INDEX mails_by_end ON mails (expires_at);
 
 CREATE TABLE members (
     organization_id TEXT   NOT NULL REFERENCES organizations (id),
@@ -45,9 +200,11 @@ CREATE TABLE invitations (
     invited_by      TEXT   NOT NULL,
     created_at      BIGINT NOT NULL,
     expires_at      BIGINT NOT NULL,
+    generation      BIGINT NOT NULL, -- grows with every link; only the latest one is good
     UNIQUE (organization_id, email_key)
 );
 CREATE INDEX invitations_by_organization ON invitations (organization_id, id);
+CREATE INDEX invitations_by_email ON invitations (email_key, id);
 CREATE INDEX invitations_by_end ON invitations (expires_at);
 
 CREATE TABLE ssh_keys (
@@ -135,7 +292,8 @@ CREATE TABLE plane (
     id              BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
     health_revision BIGINT NOT NULL,
     alive_at        BIGINT NOT NULL,
-    nonce_key       TEXT   NOT NULL -- hexadecimal
+    nonce_key       TEXT   NOT NULL, -- hexadecimal
+    mail_key        TEXT   NOT NULL  -- the same; of links and codes that are sent by mail
 );
 
 -- One row, apart from the plane's, so that members who change and regions that
@@ -204,3 +362,4 @@ CREATE TABLE audit_entries (
     address         TEXT   NOT NULL
 );
 CREATE INDEX audit_entries_by_organization ON audit_entries (organization_id, id);
+CREATE INDEX audit_entries_by_age ON audit_entries (at);

@@ -1,0 +1,62 @@
+package cloud
+
+import (
+	"strings"
+	"time"
+)
+
+// MailIssuer stands for the issuer of identities that a code sent by mail
+// proves; their subject is the address in the form of Email.Key.
+const MailIssuer = "mail"
+
+// Identity is a way to sign in to a person's account: the account is whatever
+// its issuer and subject name, and not an address.
+type Identity struct {
+	Issuer     string // the URL of an OpenID Connect provider, or MailIssuer
+	Subject    string // as the issuer calls the person; unique there, and never given to another
+	UserID     ID
+	Email      Email // that the issuer vouches for
+	CreatedAt  time.Time
+	LastUsedAt time.Time
+}
+
+// Domain returns what follows the @ of an address, in the form in which domains
+// are compared.
+func (e Email) Domain() string {
+	key := e.Key()
+	return key[strings.LastIndexByte(key, '@')+1:]
+}
+
+// Session is a browser that is signed in.
+type Session struct {
+	Hash            SecretHash // of what its cookie holds
+	UserID          ID
+	Issuer, Subject string // of the identity that it began with
+	CreatedAt       time.Time
+	ExpiresAt       time.Time
+}
+
+// The lives of sessions and sign-ins.
+const (
+	SessionTTL = 12 * time.Hour
+	SignInTTL  = 10 * time.Minute
+)
+
+// SignIn is a sign-in that is under way in one browser, by a provider or by a
+// code sent by mail.
+type SignIn struct {
+	Hash      SecretHash // of what the browser's cookie holds
+	Provider  string     // the name of the operator's provider; "" for a code
+	Email     Email      // to which the code goes; "" with a provider
+	State     string     // RFC 6749, 4.1.1
+	Nonce     string     // OpenID Connect Core 1.0, 3.1.2.1
+	Verifier  Secret     // RFC 7636, 4.1
+	ReturnTo  string     // a path of ours, where the browser goes on
+	LinkTo    ID         // the user to whom the identity is to be added; "" for nobody
+	Attempts  int64      // wrong codes so far
+	CreatedAt time.Time
+	ExpiresAt time.Time
+}
+
+// MaxCodeAttempts is how many wrong codes end a sign-in.
+const MaxCodeAttempts = 5
