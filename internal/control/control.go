@@ -103,7 +103,7 @@ var errNoOrganization = cloud.NotFound("you have no organization of that id; GET
 func (c *Control) admit(ctx context.Context, p cloud.Principal, action cloud.Action, choose func([]cloud.Relation) (cloud.Relation, error)) (cloud.Caller, error) {
 	standing, err := c.store.Standing(ctx, p.UserID)
 	if cloud.CodeOf(err) == cloud.CodeNotFound {
-		return cloud.Caller{}, cloud.Unauthenticated("the account of this token no longer exists")
+		return cloud.Caller{}, errNoAccount
 	}
 	if err != nil {
 		return cloud.Caller{}, err
@@ -122,6 +122,8 @@ func (c *Control) admit(ctx context.Context, p cloud.Principal, action cloud.Act
 	caller.Version = cloud.FleetVersion{Fleet: caller.FleetRevision, Health: standing.HealthRevision}
 	return caller, caller.Authorize(action)
 }
+
+var errNoAccount = cloud.Unauthenticated("the account of this token no longer exists")
 
 // changeAs runs a change in one transaction. The caller's role is read again
 // in it: it may have been taken away since the caller was admitted.
@@ -147,7 +149,10 @@ func changing[T any](ctx context.Context, c *Control, caller cloud.Caller, actio
 // reauthorize decides as admit did, by what is so in the transaction.
 func reauthorize(tx cloud.Writer, caller cloud.Caller, action cloud.Action) (err error) {
 	if !action.NeedsOrganization() {
-		if caller.User, err = tx.User(caller.UserID); err != nil {
+		if caller.User, err = tx.User(caller.UserID); cloud.CodeOf(err) == cloud.CodeNotFound {
+			return errNoAccount
+		}
+		if err != nil {
 			return err
 		}
 		return caller.Authorize(action)
