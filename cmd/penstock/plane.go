@@ -30,6 +30,11 @@ type planeConfig struct {
 	metrics  *observe.Metrics
 }
 
+// invitationPage is where an invitation is opened, by its token.
+func (c planeConfig) invitationPage(token cloud.Secret) string {
+	return strings.TrimRight(c.url, "/") + "/invitations/" + token.Reveal()
+}
+
 // plane is the global plane, put together but not listening.
 type plane struct {
 	store   cloud.Store
@@ -47,7 +52,7 @@ func openPlane(ctx context.Context, c planeConfig) (*plane, error) {
 	}
 	p := &plane{
 		store: store, log: c.log,
-		control: control.New(store, time.Now, newID, c.policy),
+		control: control.New(store, time.Now, newID, c.policy, control.WithLinks(c.invitationPage)),
 		issuer:  issuer.New(store, time.Now, newID),
 	}
 	if err := p.assemble(ctx, c); err != nil {
