@@ -33,6 +33,9 @@ func (t *Tenants) Demonstrate(ctx context.Context, organizations []cloud.ID, ins
 			return cloud.About(fmt.Sprintf("the instance %.80q for demonstration", in.Name), err)
 		}
 	}
+	if err := t.Region.Heard(cloud.SourceRegion); err != nil { // it vouches for them before the first survey
+		return err
+	}
 	return t.change(ctx, func(tx *change) error {
 		if tx.id.Seq > 0 {
 			return nil // somebody was faster
