@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
-	"github.com/penstock-cloud/penstock/internal/engine"
 )
 
 // Config is what a Region is made of. Every field is required but those that say
@@ -50,8 +49,6 @@ type Region struct {
 	holder   cloud.ID // names this process in the database; see Begin
 	stops    []func() // end what only who holds the region may do
 }
-
-var _ engine.Sink = (*Region)(nil)
 
 // New returns the region whose state is in the store.
 func New(c Config) *Region {

@@ -14,7 +14,9 @@ import (
 // that was silent for the longest is forgotten.
 const MaxSources = 10_000
 
-// Heard implements engine.Sink.
+// Heard notes that a source lives, with nothing new to say. Silence is how the
+// plane learns that a host is lost, so who was not heard must not be claimed to
+// be. CodeInvalid if the name is empty, too long or not printable.
 func (r *Region) Heard(source string) error {
 	if err := checkSource(source); err != nil {
 		return err
