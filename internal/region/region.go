@@ -72,8 +72,9 @@ func (r *Region) Read(ctx context.Context, fn func(cloud.RegionReader) error) er
 	return r.store.Read(ctx, fn)
 }
 
-// Changed receives after changes were committed, once for any number of them.
-// It is for one receiver.
+// Changed receives after changes were committed, or a source was heard for the
+// first time since the start, once for any number of them. It is for one
+// receiver.
 func (r *Region) Changed() <-chan struct{} { return r.changed }
 
 // Renew gives the stream of changes a new incarnation; everything else stays.

@@ -594,3 +594,29 @@ func TestAFenceThatCannotBeWrittenDownStopsTheEngineAllTheSame(t *testing.T) {
 		t.Errorf("Run returned %v, want ErrFenced", err)
 	}
 }
+
+// The plane hears at once of a source that it may have believed to be lost, and
+// of the others when it is time.
+func TestASourceThatIsHeardForTheFirstTimeIsNews(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	news := func() bool {
+		select {
+		case <-w.Changed():
+			return true
+		default:
+			return false
+		}
+	}
+	for _, step := range []struct {
+		source string
+		want   bool
+	}{{"host-01", true}, {"host-01", false}, {"host-02", true}, {"host-01", false}} {
+		if err := w.Heard(step.source); err != nil {
+			t.Fatal(err)
+		}
+		if got := news(); got != step.want {
+			t.Errorf("whether %s was news: %t, want %t", step.source, got, step.want)
+		}
+	}
+}

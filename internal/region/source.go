@@ -40,16 +40,24 @@ func (r *Region) Sources() map[string]time.Duration {
 }
 
 func (r *Region) note(source string, at time.Time) {
+	if r.noteHeard(source, at) {
+		r.announce() // until the plane is told, it does not believe what the source said before
+	}
+}
+
+// noteHeard tells whether the source was not among those that were heard.
+func (r *Region) noteHeard(source string, at time.Time) (fresh bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before, known := r.heard[source]
 	if known && before.After(at) {
-		return
+		return false
 	}
 	if !known && len(r.heard) >= MaxSources {
 		r.forgetOldest()
 	}
 	r.heard[source] = at
+	return !known
 }
 
 func (r *Region) forgetOldest() {
