@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/auth"
 	"github.com/penstock-cloud/penstock/internal/auth/published"
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/cluster"
 	"github.com/penstock-cloud/penstock/internal/engine"
 	"github.com/penstock-cloud/penstock/internal/federation"
 	"github.com/penstock-cloud/penstock/internal/infrastructureapi"
@@ -51,6 +53,8 @@ type site struct {
 	reconciler *region.Reconciler
 	tenants    *region.Tenants
 	grants     *region.Grants // what callers may do
+	clusters   *region.DeclaredClusters
+	prober     *cluster.Prober // of those
 	keys       *published.Source
 	reporter   *federation.Reporter
 	handler    http.Handler
@@ -98,10 +102,7 @@ func (s *site) serve(c siteConfig) (err error) {
 	if err != nil {
 		return fmt.Errorf("--config: %w", err)
 	}
-	clusters, err := region.NewDeclaredClusters(region.DeclaredConfig{
-		Kubernetes: c.file.Kubernetes, Slurm: c.file.Slurm, ReadFile: os.ReadFile,
-	})
-	if err != nil {
+	if err := s.declare(c); err != nil {
 		return fmt.Errorf("--config: %w", err)
 	}
 	s.tenants = region.NewTenants(region.TenantsConfig{
@@ -109,7 +110,7 @@ func (s *site) serve(c siteConfig) (err error) {
 		Types: c.file.types(), Quotas: c.file.quotas(), Log: c.log,
 	})
 	api, err := infrastructureapi.NewServer(infrastructureapi.Config{
-		Region: s.tenants, Clusters: clusters, Verifier: auth.NewVerifier(s.keys, time.Now), Log: c.log,
+		Region: s.tenants, Clusters: s.clusters, Verifier: auth.NewVerifier(s.keys, time.Now), Log: c.log,
 		ClientAddress: func(r *http.Request) string { return serving.ClientAddress(r, c.proxies) },
 	})
 	if err != nil {
@@ -138,6 +139,21 @@ func (s *site) seq(ctx context.Context) (seq uint64, err error) {
 		return err
 	})
 	return seq, err
+}
+
+// declare makes what shows and probes the clusters that are declared.
+func (s *site) declare(c siteConfig) (err error) {
+	s.clusters, err = region.NewDeclaredClusters(region.DeclaredConfig{
+		Kubernetes: c.file.Kubernetes, Slurm: c.file.Slurm, ReadFile: os.ReadFile,
+	})
+	if err != nil {
+		return err
+	}
+	s.prober = cluster.NewProber(cluster.Config{
+		Targets: cluster.Targets(c.file.Kubernetes, c.file.Slurm, os.ReadFile, new(net.Dialer).DialContext),
+		Sink:    s.region, Log: c.log, After: time.After,
+	})
+	return nil
 }
 
 // connect makes what speaks to the plane.
@@ -181,6 +197,7 @@ func (s *site) close() {
 func (s *site) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return untilFenced(s.reconciler.Run(ctx)) })
+	group.Go(func() error { return untilFenced(s.region.ShowClusters(ctx, s.clusters, s.prober.Run)) })
 	group.Go(func() error {
 		s.keys.Run(ctx)
 		return nil

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -91,12 +92,8 @@ func (p *Prober) probe(ctx context.Context, target Target, last Verdict) Verdict
 	if ctx.Err() != nil {
 		return last
 	}
-	switch {
-	case verdict == last:
-	case verdict == Up:
-		p.Log.InfoContext(ctx, "a declared cluster answers", "cluster", target.ID)
-	default:
-		p.Log.WarnContext(ctx, "a declared cluster is not known to be up", "cluster", target.ID, "found", verdict, "error", cause)
+	if verdict != last {
+		p.tell(ctx, target, verdict, cause)
 	}
 	if verdict == Silent {
 		return verdict
@@ -105,4 +102,29 @@ func (p *Prober) probe(ctx context.Context, target Target, last Verdict) Verdict
 		p.Log.WarnContext(ctx, "what was found of a cluster could not be written down; trying again", "cluster", target.ID, "error", err)
 	}
 	return verdict
+}
+
+func (p *Prober) tell(ctx context.Context, target Target, found Verdict, cause error) {
+	if found == Up {
+		p.Log.InfoContext(ctx, "a declared cluster answers", "cluster", target.ID)
+		return
+	}
+	p.Log.WarnContext(ctx, "a declared cluster is not known to be up", "cluster", target.ID, "found", found, "error", cause)
+}
+
+// Targets lists the clusters of a configuration of which there is something to
+// ask. Nothing vouches for the others.
+func Targets(kubernetes []cloud.KubernetesCluster, slurm []cloud.SlurmCluster, readFile func(string) ([]byte, error), dial Dial) []Target {
+	var targets []Target
+	for _, c := range kubernetes {
+		if c.Kubeconfig != "" || c.Endpoint != "" {
+			targets = append(targets, Target{c.ID, Kubernetes{c, readFile}})
+		}
+	}
+	for _, c := range slurm {
+		if slices.ContainsFunc(c.LoginNodes, func(n cloud.SlurmLoginNode) bool { return n.PublicIP != "" }) {
+			targets = append(targets, Target{c.ID, Slurm{c, dial}})
+		}
+	}
+	return targets
 }

@@ -15,8 +15,11 @@ import (
 // up if one of them greets, and down if every one refuses.
 type Slurm struct {
 	Cluster cloud.SlurmCluster
-	Dial    func(ctx context.Context, network, address string) (net.Conn, error) // as net.Dialer's
+	Dial    Dial
 }
+
+// Dial connects, as net.Dialer's DialContext.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 const (
 	sshPort     = "22"

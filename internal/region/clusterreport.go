@@ -58,7 +58,7 @@ func clustersOf(tx cloud.RegionReader) (map[cloud.ID]cloud.ClusterReport, error)
 	reports := map[cloud.ID]cloud.ClusterReport{}
 	after := cloud.ObjectKey{Kind: cloud.KindCluster}
 	for {
-		page, err := tx.Objects(after, knownPage)
+		page, err := tx.Objects(after, machinesPage)
 		if err != nil {
 			return nil, err
 		}
@@ -72,7 +72,7 @@ func clustersOf(tx cloud.RegionReader) (map[cloud.ID]cloud.ClusterReport, error)
 			}
 			reports[o.ID] = report
 		}
-		if len(page) < knownPage {
+		if len(page) < machinesPage {
 			return reports, nil
 		}
 		after = page[len(page)-1].ObjectKey
