@@ -50,6 +50,10 @@ var importRules = []importRule{
 		because: "who is calling is decided without HTTP APIs and stores",
 	},
 	{
+		tree: "internal/cluster/...", only: []string{"internal/cloud"},
+		because: "a probe tells what it found, and knows nobody who wants to know",
+	},
+	{
 		tree: "internal/engine", only: []string{"internal/cloud"},
 		because: "the contract of the engines knows none of them",
 	},
