@@ -50,6 +50,10 @@ var importRules = []importRule{
 		because: "who is calling is decided without HTTP APIs and stores",
 	},
 	{
+		tree: "internal/mail/...", only: []string{"internal/cloud"},
+		because: "mail is sent without HTTP APIs and stores",
+	},
+	{
 		tree: "internal/engine", only: []string{"internal/cloud"},
 		because: "the contract of the engines knows none of them",
 	},
@@ -169,6 +173,8 @@ func TestImportRulesForbid(t *testing.T) {
 		{"internal/region", module + "/internal/engine/showcase", true},
 		{"internal/auth/issuer", module + "/internal/auth", false},
 		{"internal/auth", module + "/internal/rest", true},
+		{"internal/mail", module + "/internal/cloud", false},
+		{"internal/mail", module + "/internal/control", true},
 		{"internal/engine/showcase", module + "/internal/engine", false},
 		{"internal/engine/showcase", module + "/internal/engine/other", true},
 		{"internal/engine", module + "/internal/engine/showcase", true},
