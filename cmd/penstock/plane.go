@@ -48,8 +48,13 @@ func openPlane(ctx context.Context, c planeConfig) (*plane, error) {
 	if err != nil {
 		return nil, err
 	}
+	postman, err := newPostman(c, store)
+	if err != nil {
+		_ = store.Close()
+		return nil, err
+	}
 	p := &plane{
-		store: store, log: c.log,
+		store: store, log: c.log, postman: postman,
 		control: control.New(store, time.Now, newID, c.policy),
 		issuer:  issuer.New(store, time.Now, newID),
 	}
@@ -78,10 +83,6 @@ func (p *plane) close() { _ = p.store.Close() } // what was acknowledged is dura
 
 func (p *plane) assemble(ctx context.Context, c planeConfig) error {
 	if err := p.control.Start(ctx, c.url); err != nil {
-		return err
-	}
-	var err error
-	if p.postman, err = newPostman(c, p.store); err != nil {
 		return err
 	}
 	if err := p.issuer.EnsureKey(ctx); err != nil {

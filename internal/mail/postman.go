@@ -23,9 +23,13 @@ const (
 	LastPause  = time.Hour
 )
 
-// settling is how long the noting of what became of a mail may take. It goes on
-// when the postman is to end.
-const settling = 20 * time.Second
+// What goes on when the postman is to end: a mail that is being sent, which the
+// server may have by then and would get again, and the noting of what became of
+// it.
+const (
+	lingering = 5 * time.Second
+	settling  = 20 * time.Second
+)
 
 // Transport is the way on which mails leave; *Sender is one. Its errors are
 // *Failure, or ctx's. It returns within MaxTimeout.
@@ -133,7 +137,7 @@ func (p *Postman) send(ctx context.Context, m cloud.Mail) *Failure {
 		return err
 	})
 	if err == nil {
-		err = p.Transport.Send(ctx, message)
+		err = p.hand(ctx, message)
 	}
 	if err == nil {
 		return nil
@@ -141,22 +145,26 @@ func (p *Postman) send(ctx context.Context, m cloud.Mail) *Failure {
 	return asFailure(err)
 }
 
-// settle notes what became of an attempt. It does so after the end of ctx too:
-// what was sent would be sent again, and what was interrupted can go on at once.
+// hand gives a message to the transport, which has until a while after ctx ends.
+func (p *Postman) hand(ctx context.Context, m Message) error {
+	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(lingering, cancel) })
+	defer stop()
+	return p.Transport.Send(sending, m)
+}
+
+// settle notes what became of an attempt, and does so after the end of ctx too.
 func (p *Postman) settle(ctx context.Context, m cloud.Mail, failure *Failure) error {
 	outcome := p.judge(m, failure)
-	if ctx.Err() != nil && failure != nil && !failure.Final {
-		outcome = verdict{state: cloud.MailPending, due: p.Now(), cause: m.Error}
-	} else {
-		p.tell(ctx, m, failure, outcome)
-	}
+	p.tell(ctx, m, failure, outcome)
 	noting, cancel := context.WithTimeout(context.WithoutCancel(ctx), settling)
 	defer cancel()
 	err := p.Outbox.Write(noting, func(tx cloud.Writer) error {
 		return tx.SettleMail(m.ID, outcome.state, outcome.due, outcome.cause)
 	})
 	if cloud.CodeOf(err) == cloud.CodeNotFound {
-		return nil // it expired meanwhile, and is forgotten
+		return nil // another attempt has sent it meanwhile, or it is forgotten
 	}
 	return err
 }
@@ -175,6 +183,9 @@ func (p *Postman) judge(m cloud.Mail, failure *Failure) verdict {
 	}
 	if failure.Final {
 		return verdict{state: cloud.MailFailed, cause: failure.Cause}
+	}
+	if errors.Is(failure, context.Canceled) { // another process goes on at once
+		return verdict{state: cloud.MailPending, due: p.Now(), cause: m.Error}
 	}
 	due := p.Now().Add(p.pause(m.Attempts))
 	if !due.Before(m.ExpiresAt) {
@@ -200,6 +211,8 @@ func (p *Postman) tell(ctx context.Context, m cloud.Mail, failure *Failure, outc
 	switch {
 	case failure == nil:
 		log.DebugContext(ctx, "a mail was sent")
+	case errors.Is(failure, context.Canceled):
+		log.DebugContext(ctx, "a mail was not sent before the end; it is due at once")
 	case errors.Is(failure, errNotNeeded):
 		log.DebugContext(ctx, "a mail was not needed any longer")
 	case outcome.state == cloud.MailFailed:

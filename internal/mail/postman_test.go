@@ -441,8 +441,8 @@ func TestPostmanOutlivesItsDatabase(t *testing.T) {
 	})
 }
 
-// TestPostmanIsInterrupted: what it was about to send goes back at once, for
-// another one to send.
+// TestPostmanIsInterrupted: what it was about to send has 5 seconds, and goes back
+// then for another one to send at once.
 func TestPostmanIsInterrupted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -451,7 +451,7 @@ func TestPostmanIsInterrupted(t *testing.T) {
 		_, log, stop := run(t, o, bag)
 		time.Sleep(time.Second)
 		stop()
-		if m := o.mail(codeMail.ID); m.State != cloud.MailPending || !m.DueAt.Equal(epoch.Add(time.Second)) || m.Error != "" {
+		if m := o.mail(codeMail.ID); m.State != cloud.MailPending || !m.DueAt.Equal(epoch.Add(6*time.Second)) || m.Error != "" {
 			t.Errorf("the mail is %+v", m)
 		}
 		if strings.Contains(log.String(), "WARN") {
@@ -465,7 +465,7 @@ func TestSentWhileItEnds(t *testing.T) {
 	t.Parallel()
 	o := newOutbox(codeMail)
 	ctx, cancel := context.WithCancel(t.Context())
-	bag := &mailbag{fail: func(context.Context, mail.Message) error { cancel(); return nil }}
+	bag := &mailbag{fail: func(sending context.Context, _ mail.Message) error { cancel(); return sending.Err() }}
 	p, _ := postman(t, o, bag, &clock{epoch})
 	if err := p.Deliver(ctx); err != nil {
 		t.Fatal(err)
