@@ -284,7 +284,7 @@ func (t *trustedEntry) complete() error {
 		return cloud.Invalid("audience is missing; without it, tokens that are meant for somebody else would be good here")
 	}
 	if len(t.Organizations) == 0 {
-		return cloud.Invalid("organizations is missing; name the ids of those that the issuer may speak for (penstock admin org list)")
+		return cloud.Invalid("organizations is missing; name the ids of those that the issuer may speak for, as GET /api/v1alpha1/organizations has them")
 	}
 	for j, id := range t.Organizations {
 		parsed, err := cloud.ParseID(string(id))

@@ -376,7 +376,7 @@ func TestPostmanDiesOverAMail(t *testing.T) {
 func run(t *testing.T, o *outbox, by mail.Transport) (p *mail.Postman, log *bytes.Buffer, stop func()) {
 	t.Helper()
 	p, log = postman(t, o, by, nil)
-	shift := time.Now().Sub(epoch)
+	shift := time.Since(epoch)
 	p.Now = func() time.Time { return time.Now().Add(-shift) }
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)

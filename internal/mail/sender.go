@@ -6,8 +6,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
-	"net/netip"
 	netmail "net/mail"
+	"net/netip"
 	"strconv"
 	"time"
 
