@@ -148,7 +148,7 @@ func TestNamesAreOnlyNames(t *testing.T) {
 			t.Errorf("%q is in the HTML:\n%s", bad, got.HTML)
 		}
 	}
-	if got.Header.Get("Bcc") != "" || strings.ContainsAny(got.Subject, "\r\n\u202e") || len([]rune(got.Subject)) > 250 || strings.Contains(got.Text, "Engines\n") {
+	if got.Header.Get("Bcc") != "" || strings.ContainsAny(got.Subject, "\r\n\u202e") || len([]rune(got.Subject)) > 250 || !strings.Contains(got.Subject, "Engines Bcc: ") || strings.Contains(got.Text, "Engines\n") {
 		t.Errorf("the subject is %q of\n%s", got.Subject, got.Raw)
 	}
 	got.Link(t)

@@ -174,8 +174,8 @@ func TestSendSortsRefusals(t *testing.T) {
 	}
 }
 
-// TestSendEndsWithItsContext shows that a server which says nothing holds
-// nobody up.
+// TestSendEndsWithItsContext shows that a server which falls silent holds nobody
+// up.
 func TestSendEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	mute, err := net.Listen("tcp", "127.0.0.1:0")
@@ -187,6 +187,8 @@ func TestSendEndsWithItsContext(t *testing.T) {
 	go func() {
 		if conn, err := mute.Accept(); err == nil {
 			defer conn.Close()
+			_, _ = conn.Write([]byte("220 mail.example.com\r\n"))
+			_, _ = conn.Read(make([]byte, 100)) // so that it is past dialing
 			cancel()
 			_, _ = conn.Read(make([]byte, 1)) // until the other side ends it
 		}
@@ -198,8 +200,9 @@ func TestSendEndsWithItsContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := sender.Send(ctx, greeting()); !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
+	start := time.Now()
+	if err := sender.Send(ctx, greeting()); !errors.Is(err, context.Canceled) || time.Since(start) > mail.DefaultTimeout/2 {
+		t.Errorf("got %v after %v; only its own time-out ended it", err, time.Since(start))
 	}
 }
 
