@@ -54,6 +54,10 @@ var importRules = []importRule{
 		because: "a probe tells what it found, and knows nobody who wants to know",
 	},
 	{
+		tree: "internal/mail/...", only: []string{"internal/cloud"},
+		because: "mail is sent without HTTP APIs and stores",
+	},
+	{
 		tree: "internal/engine", only: []string{"internal/cloud"},
 		because: "the contract of the engines knows none of them",
 	},
@@ -176,6 +180,8 @@ func TestImportRulesForbid(t *testing.T) {
 		{"internal/engine/simulated", module + "/internal/engine", false},
 		{"internal/engine/simulated", module + "/internal/engine/other", true},
 		{"internal/engine", module + "/internal/engine/simulated", true},
+		{"internal/mail", module + "/internal/cloud", false},
+		{"internal/mail", module + "/internal/control", true},
 		{"internal/store/sqlite", module + "/internal/store/rows", false},
 		{"internal/store/rows", module + "/internal/store/planedb", false},
 		{"internal/store/rows", module + "/internal/store/postgres", true},

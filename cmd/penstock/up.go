@@ -20,6 +20,7 @@ type upCommand struct {
 	RegionListen string `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where the region listens (default: ${default})."`
 	Engine       string `default:"simulated" placeholder:"NAME" help:"What runs the region's machines: simulated or libvirt (default: ${default})."`
 	Config       string `type:"path" placeholder:"FILE" help:"The region's types, addresses, quotas and its engine's settings; see docs/region.md (default: simulated hosts)."`
+	Identity     string `type:"path" placeholder:"FILE" help:"Mail, sign-in providers, trusted issuers and how long the audit is kept; see docs/identity.md."`
 	Fleet        int    `default:"48" placeholder:"N" help:"How many instances a fresh region with simulated hosts is given, to have something to see; 0 to 1000 (default: ${default})."`
 	healthFlags
 	logFlags
@@ -50,6 +51,10 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return err
 	}
+	identity, err := readIdentityFile(c.Identity)
+	if err != nil {
+		return err
+	}
 	dir := dataDir(c.DataDir)
 	release, err := holdFolder(dir, dir.planeDatabase(), dir.regionDatabase())
 	if err != nil {
@@ -71,7 +76,7 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 	}
 
 	plane, err := openPlane(ctx, planeConfig{
-		database: database(dir.planeDatabase()), url: planeAt.URL(), policy: policy, log: proc.log, metrics: proc.metrics,
+		database: database(dir.planeDatabase()), url: planeAt.URL(), policy: policy, identity: identity, log: proc.log, metrics: proc.metrics,
 	})
 	if err != nil {
 		return err
@@ -105,6 +110,7 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 	group.Go(func() error { return regionAt.Serve(ctx, site.handler) })
 	group.Go(func() error { return plane.stayAlive(ctx) })
 	group.Go(func() error { return plane.keepHouse(ctx) })
+	group.Go(func() error { return plane.sendMail(ctx) })
 	group.Go(func() error { return plane.keepAdminToken(ctx, dir) })
 	group.Go(func() error { return site.run(ctx) })
 	awaitReport(ctx, plane, seq, start)
