@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/control"
 	"github.com/penstock-cloud/penstock/internal/mail/mailtest"
 	"github.com/penstock-cloud/penstock/internal/observe"
 )
@@ -70,32 +70,35 @@ func TestPlaneSendsMail(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- p.sendMail(ctx) }()
 
-	now := time.Now()
-	i := cloud.Invitation{ID: newID(), OrganizationID: newID(), Email: "ada@example.com", Role: cloud.RoleViewer, InvitedBy: newID(), CreatedAt: now, ExpiresAt: now.Add(cloud.InvitationTTL), Generation: 1}
-	err = p.store.Write(ctx, func(tx cloud.Writer) error {
-		return errors.Join(
-			tx.CreateOrganization(cloud.Organization{ID: i.OrganizationID, Name: "engines", DisplayName: "Engines", CreatedAt: now}),
-			tx.CreateUser(cloud.User{ID: i.InvitedBy, Email: "charles@example.com", Name: "Charles", Kind: cloud.Person, CreatedAt: now}),
-			tx.CreateInvitation(i),
-			tx.EnqueueMail(cloud.Mail{
-				ID: newID(), Kind: cloud.MailInvitation, Recipient: i.Email, Reference: string(i.ID), Generation: 1,
-				CreatedAt: now, ExpiresAt: i.ExpiresAt, DueAt: now, State: cloud.MailPending,
-			}),
-		)
-	})
+	operator := p.control.As(system)
+	if _, err := operator.CreateOrganization(ctx, "engines", "Engines"); err != nil {
+		t.Fatal(err)
+	}
+	charles, err := operator.EnsureMember(ctx, "charles@example.com", "admin", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.postman.Wake()
-	if link := server.Await(t, "ada@example.com").Link(t); !strings.HasPrefix(link, "https://plane.example.com/invitations/") {
-		t.Errorf("the link is %s", link)
+	caller, err := p.control.Admit(ctx, cloud.Principal{UserID: charles.User.ID}, cloud.ActionManageInvitations, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := p.control.CreateInvitation(ctx, caller, "", control.NewInvitation{Email: "ada@example.com"})
+	if err != nil || i.Mail != cloud.MailPending || i.Link != "" {
+		t.Fatalf("got %+v, %v; want a mail that is pending, and no link", i, err)
+	}
+	token, ours := strings.CutPrefix(server.Await(t, "ada@example.com").Link(t), "https://plane.example.com/invitations/")
+	if !ours {
+		t.Error("the link leads elsewhere")
+	}
+	if offer, err := p.control.InvitationByToken(ctx, cloud.NewSecret(token)); err != nil || offer.ID != i.ID {
+		t.Errorf("the link opens %q, %v; want %s", offer.ID, err, i.ID)
 	}
 	stop()
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
 	err = p.store.Read(t.Context(), func(tx cloud.Reader) (err error) {
-		i, err = tx.InvitationByID(i.ID, now)
+		i.Invitation, err = tx.InvitationByID(i.ID, time.Now())
 		return err
 	})
 	if err != nil || i.Mail != cloud.MailSent {
