@@ -35,6 +35,9 @@ func (s *Server) exchangeCode(ctx context.Context, client string, r *oidc.Access
 		if refused := p.checkExchange(r); refused != nil {
 			return refused, nil
 		}
+		if refused, err := stillMayActFor(tx, a.UserID, p.Scopes); refused != nil || err != nil {
+			return refused, err
+		}
 		if err := tx.ExchangeAuthorization(a.ID, first); err != nil {
 			return nil, err
 		}
@@ -42,10 +45,7 @@ func (s *Server) exchangeCode(ctx context.Context, client string, r *oidc.Access
 		if hasRefresh(p.Scopes) {
 			g.refresh = refresh
 		}
-		if err := s.admit(tx, &g, first, p.Scopes); err != nil {
-			return refusedGrant(err)
-		}
-		return nil, nil
+		return nil, s.complete(tx, &g, first, p.Scopes)
 	})
 	switch {
 	case cloud.CodeOf(err) == cloud.CodeConflict: // somebody was faster: now it comes again

@@ -172,6 +172,9 @@ func (s *Server) exchangeDevice(ctx context.Context, client string, code cloud.S
 		g.refresh = newSecret(refreshPrefix)
 	}
 	err = s.decide(ctx, func(tx cloud.Writer) (*oidc.Error, error) {
+		if refused, err := stillMayActFor(tx, d.UserID, d.Scopes); refused != nil || err != nil {
+			return refused, err
+		}
 		err := tx.SetDeviceCode(d.Hash, cloud.DeviceApproved, cloud.DeviceExchanged, d.UserID, d.AuthTime)
 		if code := cloud.CodeOf(err); code == cloud.CodeConflict || code == cloud.CodeNotFound {
 			return invalidGrant(), nil
@@ -179,10 +182,7 @@ func (s *Server) exchangeDevice(ctx context.Context, client string, code cloud.S
 		if err != nil {
 			return nil, err
 		}
-		if err := s.admit(tx, &g, g.tokenID, d.Scopes); err != nil {
-			return refusedGrant(err)
-		}
-		return nil, nil
+		return nil, s.complete(tx, &g, g.tokenID, d.Scopes)
 	})
 	if err != nil {
 		return nil, err

@@ -79,13 +79,8 @@ type refreshParameters struct {
 	Scopes []string `json:"scopes"`
 }
 
-// admit completes a grant as the first of a family, or as its next one, if the
-// person may still be acted for.
-func (s *Server) admit(tx cloud.Writer, g *grant, family cloud.ID, granted []string) error {
-	if err := mayActFor(tx, g.user, granted); err != nil {
-		return err
-	}
-	var err error
+// complete makes a grant the first of a family, or its next one.
+func (s *Server) complete(tx cloud.Writer, g *grant, family cloud.ID, granted []string) (err error) {
 	if g.info, err = userInfo(tx, g.user, g.scopes); err != nil {
 		return err
 	}
@@ -131,23 +126,23 @@ func mayActFor(tx cloud.Reader, user cloud.ID, scopes []string) error {
 	return err
 }
 
-// refusedGrant is what a client reads of it that a person may not be acted for
-// any more.
-func refusedGrant(err error) (*oidc.Error, error) {
+// stillMayActFor is mayActFor for who agreed before; a refusal is the client's to
+// read.
+func stillMayActFor(tx cloud.Reader, user cloud.ID, scopes []string) (*oidc.Error, error) {
+	err := mayActFor(tx, user, scopes)
 	if cloud.CodeOf(err) == cloud.CodeForbidden {
 		return oidc.ErrInvalidGrant().WithDescription("the person's account or membership is gone"), nil
 	}
 	return nil, err
 }
 
-// endFamily makes all tokens of a family useless, and returns an audit entry's
-// worth of it. first is when its first access token ends at the latest.
+// endFamily makes all tokens of a family useless, and notes that.
 func (s *Server) endFamily(ctx context.Context, tx cloud.Writer, f family) error {
 	tokens, err := tx.DeleteRefreshTokens(f.id)
 	if err != nil {
 		return err
 	}
-	ends := map[string]time.Time{string(f.id): s.Now().Add(cloud.AccessTokenTTL)} // not before it does
+	ends := map[string]time.Time{string(f.id): s.Now().Add(cloud.AccessTokenTTL)} // or before that
 	for _, t := range tokens {
 		ends[t.TokenID] = t.TokenEnd
 	}

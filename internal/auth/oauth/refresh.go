@@ -40,14 +40,18 @@ func (s *Server) refresh(ctx context.Context, client string, presented cloud.Sec
 		if err != nil {
 			return refusedScope(err)
 		}
-		if err := tx.UseRefreshToken(presented.Hash(), s.Now()); err != nil {
+		if refused, err := stillMayActFor(tx, t.UserID, granted); refused != nil || err != nil {
+			return refused, err
+		}
+		err = tx.UseRefreshToken(presented.Hash(), s.Now())
+		if cloud.CodeOf(err) == cloud.CodeNotFound { // its family ended just now
+			return invalidGrant(), nil
+		}
+		if err != nil {
 			return nil, err
 		}
 		g = grant{client: client, user: t.UserID, scopes: scopes, authTime: t.AuthTime, tokenID: id, refresh: next}
-		if err := s.admit(tx, &g, t.Family, granted); err != nil {
-			return refusedGrant(err)
-		}
-		return nil, nil
+		return nil, s.complete(tx, &g, t.Family, granted)
 	})
 	switch {
 	case cloud.CodeOf(err) == cloud.CodeConflict: // somebody was faster: now it comes again
