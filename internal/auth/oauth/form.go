@@ -74,6 +74,8 @@ func checkForm(form url.Values) error {
 	for name, values := range form {
 		limit, read := limits[name]
 		switch {
+		case len(values) == 1 && values[0] == "":
+			form.Del(name) // as if it were not there (RFC 6749, 3.1 and 3.2)
 		case !read:
 		case len(values) > 1:
 			return oidc.ErrInvalidRequest().WithDescription("%s must be given once", name)
