@@ -20,7 +20,7 @@ func (s *Server) refusal(ctx context.Context, err error) error {
 	case errors.As(err, &status), errors.As(err, &protocol):
 		return err
 	case cloud.CodeOf(err) == cloud.CodeUnavailable:
-		s.Log.WarnContext(ctx, "an OAuth request was refused while a dependency is away", "error", err)
+		s.Log.WarnContext(ctx, "an OAuth request was refused while a dependency is away", "error", cloud.Explain(err))
 		return op.NewStatusError(oidc.ErrServerError().WithDescription("the control plane is not ready; try again"), http.StatusServiceUnavailable)
 	default:
 		s.Log.ErrorContext(ctx, "an OAuth request failed", "error", err)

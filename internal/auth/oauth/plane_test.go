@@ -174,10 +174,15 @@ func (p *plane) organization(name string, members ...cloud.ID) cloud.ID {
 // service makes a service account with one secret.
 func (p *plane) service(organization cloud.ID) (cloud.ID, cloud.Secret) {
 	p.t.Helper()
+	return p.serviceNamed(organization, "deploy")
+}
+
+func (p *plane) serviceNamed(organization cloud.ID, name string) (cloud.ID, cloud.Secret) {
+	p.t.Helper()
 	id := newID()
 	p.write(func(w cloud.Writer) error {
-		a := cloud.ServiceAccount{ID: id, OrganizationID: organization, Name: "deploy", Role: cloud.RoleEditor, CreatedBy: newID(), CreatedAt: p.clock.Now()}
-		return w.CreateServiceAccount(a, cloud.ServiceEmail("deploy", string(organization)))
+		a := cloud.ServiceAccount{ID: id, OrganizationID: organization, Name: name, Role: cloud.RoleEditor, CreatedBy: newID(), CreatedAt: p.clock.Now()}
+		return w.CreateServiceAccount(a, cloud.ServiceEmail(name, string(organization)))
 	})
 	_, secret := p.serviceSecret(id)
 	return id, secret
