@@ -107,7 +107,7 @@ func signInAfter(r *oidc.AuthRequest, now time.Time) time.Time {
 		return time.Time{}
 	}
 	const century = 100 * 365 * 24 * 60 * 60
-	return now.Add(-time.Duration(min(*r.MaxAge, century)) * time.Second) //nolint:gosec // bounded
+	return now.Add(-time.Duration(min(*r.MaxAge, century)) * time.Second)
 }
 
 // Request is what a client asks of a person who signs in.
