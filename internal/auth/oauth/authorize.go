@@ -195,8 +195,9 @@ func (s *Server) Agree(ctx context.Context, id, user cloud.ID, authTime time.Tim
 	return callbackURL, nil
 }
 
-// Refuse ends an authorization in whose place the person wants nothing. The
-// browser is to go to the URL that it returns. CodeNotFound as in Describe.
+// Refuse ends an authorization to which the person does not agree. The browser is
+// to go to the URL that it returns. CodeNotFound as in Describe, and if somebody
+// agreed.
 func (s *Server) Refuse(ctx context.Context, id cloud.ID) (callbackURL string, err error) {
 	err = s.Store.Write(ctx, func(tx cloud.Writer) error {
 		a, err := authorization(tx, id, s.Now())

@@ -58,7 +58,7 @@ func publicClient(id, issuer string) (client, bool) {
 	}
 }
 
-// clientNames are the names of public clients, as people read them.
+// clientName is a public client's, as people read it.
 func clientName(id string) string {
 	c, _ := publicClient(id, "")
 	return c.name

@@ -152,22 +152,23 @@ func TestDeviceExpires(t *testing.T) {
 
 func TestDeviceExchangedAtOnce(t *testing.T) {
 	t.Parallel()
-	p := newPlane(t)
-	d := p.device(allScopes)
-	if err := p.ApproveDevice(t.Context(), d.UserCode, p.person("Ada"), start); err != nil {
-		t.Fatal(err)
-	}
-	got := atOnce(8, func() string {
-		a := p.poll(oauth.ClientCLI, d.DeviceCode)
-		if a.status != http.StatusOK && a.kind() != "invalid_grant" {
-			t.Errorf("got %v", a)
+	onBoth(t, func(t *testing.T, p *plane) {
+		d := p.device(allScopes)
+		if err := p.ApproveDevice(t.Context(), d.UserCode, p.person("Ada"), start); err != nil {
+			t.Fatal(err)
 		}
-		token, _ := a.body["access_token"].(string)
-		return token
+		got := atOnce(8, func() string {
+			a := p.poll(oauth.ClientCLI, d.DeviceCode)
+			if a.status != http.StatusOK && a.kind() != "invalid_grant" {
+				t.Errorf("got %v", a)
+			}
+			token, _ := a.body["access_token"].(string)
+			return token
+		})
+		if len(got) != 1 || !p.alive(got[0]) {
+			t.Errorf("%d got tokens; want one", len(got))
+		}
 	})
-	if len(got) != 1 || !p.alive(got[0]) {
-		t.Errorf("%d got tokens; want one", len(got))
-	}
 }
 
 func TestDeviceRefuses(t *testing.T) {

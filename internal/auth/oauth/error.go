@@ -40,6 +40,8 @@ func invalidGrant() *oidc.Error {
 	return oidc.ErrInvalidGrant().WithDescription("it does not exist, is over, was used already, or is another client's")
 }
 
+// invalidToken refuses an access token (RFC 6750, 3.1).
 func invalidToken() error {
-	return op.NewStatusError(oidc.ErrAccessDenied().WithDescription("the access token is good no more, or never was"), http.StatusUnauthorized)
+	refused := &oidc.Error{ErrorType: "invalid_token", Description: "the access token is good no more, or never was"}
+	return op.NewStatusError(refused, http.StatusUnauthorized)
 }

@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -146,8 +147,8 @@ func (s *Server) endFamily(ctx context.Context, tx cloud.Writer, f family) error
 	for _, t := range tokens {
 		ends[t.TokenID] = t.TokenEnd
 	}
-	for id, end := range ends {
-		if err := s.revokeToken(tx, f.user, id, end); err != nil {
+	for _, id := range slices.Sorted(maps.Keys(ends)) {
+		if err := s.revokeToken(tx, f.user, id, ends[id]); err != nil {
 			return err
 		}
 	}

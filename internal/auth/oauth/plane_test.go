@@ -25,7 +25,10 @@ import (
 	"github.com/penstock-cloud/penstock/internal/auth/issuer"
 	"github.com/penstock-cloud/penstock/internal/auth/oauth"
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/store/postgres"
+	"github.com/penstock-cloud/penstock/internal/store/postgres/pgtest"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+	"github.com/penstock-cloud/penstock/internal/store/storetest"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -99,9 +102,35 @@ func (b *buffer) String() string {
 
 func newID() cloud.ID { return cloud.ID(uuid.Must(uuid.NewV7()).String()) }
 
+// databases are those for whose rules of concurrency stories are told.
+var databases = map[string]func(*testing.T) (cloud.Store, error){
+	"SQLite": func(t *testing.T) (cloud.Store, error) {
+		return sqlite.OpenPlane(t.Context(), filepath.Join(t.TempDir(), "plane.db"))
+	},
+	"PostgreSQL": func(t *testing.T) (cloud.Store, error) {
+		return postgres.OpenPlane(t.Context(), pgtest.Database(t), slog.New(slog.DiscardHandler))
+	},
+}
+
+// onBoth tells a story on each of the databases.
+func onBoth(t *testing.T, story func(t *testing.T, p *plane)) {
+	t.Helper()
+	for name, open := range databases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			story(t, newPlaneOn(t, open))
+		})
+	}
+}
+
 func newPlane(t *testing.T) *plane {
 	t.Helper()
-	db, err := sqlite.OpenPlane(t.Context(), filepath.Join(t.TempDir(), "plane.db"))
+	return newPlaneOn(t, databases["SQLite"])
+}
+
+func newPlaneOn(t *testing.T, open func(*testing.T) (cloud.Store, error)) *plane {
+	t.Helper()
+	db, err := open(t)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +138,7 @@ func newPlane(t *testing.T) *plane {
 	mux := http.NewServeMux()
 	web := httptest.NewServer(mux)
 	t.Cleanup(web.Close)
-	p := &plane{t: t, clock: &clock{now: start}, store: &breakable{Store: db}, url: web.URL, log: &buffer{}}
+	p := &plane{t: t, clock: &clock{now: start}, store: &breakable{Store: storetest.Twice(db)}, url: web.URL, log: &buffer{}}
 	p.issuer = issuer.New(p.store, p.clock.Now, newID)
 	p.write(func(w cloud.Writer) error { return w.SetIssuer(p.url) })
 	if err := p.issuer.EnsureKey(t.Context()); err != nil {

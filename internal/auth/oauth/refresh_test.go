@@ -80,74 +80,76 @@ func TestRefreshRefuses(t *testing.T) {
 // A refresh token that comes again ends the whole family at once.
 func TestRefreshReplayed(t *testing.T) {
 	t.Parallel()
-	p := newPlane(t)
-	ada := p.person("Ada")
-	first := p.login(p.cli(allScopes), ada)
-	other := p.login(p.cli(allScopes), ada)
-	second := p.refreshed(oauth.ClientCLI, first.RefreshToken)
-	third := p.refreshed(oauth.ClientCLI, second.body["refresh_token"].(string))
-	tokens := []string{first.AccessToken, second.body["access_token"].(string), third.body["access_token"].(string)}
-	for i, token := range tokens {
-		if !p.alive(token) {
-			t.Fatalf("token %d is of no use to begin with", i)
+	onBoth(t, func(t *testing.T, p *plane) {
+		ada := p.person("Ada")
+		first := p.login(p.cli(allScopes), ada)
+		other := p.login(p.cli(allScopes), ada)
+		second := p.refreshed(oauth.ClientCLI, first.RefreshToken)
+		third := p.refreshed(oauth.ClientCLI, second.body["refresh_token"].(string))
+		tokens := []string{first.AccessToken, second.body["access_token"].(string), third.body["access_token"].(string)}
+		for i, token := range tokens {
+			if !p.alive(token) {
+				t.Fatalf("token %d is of no use to begin with", i)
+			}
 		}
-	}
-	if a := p.refreshed(oauth.ClientCLI, first.RefreshToken); a.kind() != "invalid_grant" {
-		t.Errorf("the first again: %v", a)
-	}
-	for i, token := range tokens {
-		if p.alive(token) {
-			t.Errorf("token %d goes on", i)
+		if a := p.refreshed(oauth.ClientCLI, first.RefreshToken); a.kind() != "invalid_grant" {
+			t.Errorf("the first again: %v", a)
 		}
-	}
-	if a := p.refreshed(oauth.ClientCLI, third.body["refresh_token"].(string)); a.kind() != "invalid_grant" {
-		t.Errorf("the last one: %v", a)
-	}
-	if !p.alive(other.AccessToken) {
-		t.Error("another sign-in ended too")
-	}
-	p.wantAudit("", "token.refresh-reuse", ada, cloud.Actor{Kind: cloud.ActorSystem, ID: "penstock"})
+		for i, token := range tokens {
+			if p.alive(token) {
+				t.Errorf("token %d goes on", i)
+			}
+		}
+		if a := p.refreshed(oauth.ClientCLI, third.body["refresh_token"].(string)); a.kind() != "invalid_grant" {
+			t.Errorf("the last one: %v", a)
+		}
+		if !p.alive(other.AccessToken) {
+			t.Error("another sign-in ended too")
+		}
+		p.wantAudit("", "token.refresh-reuse", ada, cloud.Actor{Kind: cloud.ActorSystem, ID: "penstock"})
 
-	// Every API reads that, for as long as the tokens would be believed.
-	revoked := func() int {
-		standing, err := p.store.Standing(t.Context(), ada)
-		if err != nil {
-			t.Fatal(err)
+		// Every API reads that, for as long as the tokens would be believed.
+		revoked := func() int {
+			standing, err := p.store.Standing(t.Context(), ada)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(standing.RevokedTokens)
 		}
-		return len(standing.RevokedTokens)
-	}
-	if n := revoked(); n != 3 {
-		t.Errorf("%d tokens are revoked; want 3", n)
-	}
-	p.clock.advance(cloud.AccessTokenTTL + 59*time.Second)
-	p.write(func(w cloud.Writer) error { return w.DeleteExpired(p.clock.Now()) })
-	if n := revoked(); n != 3 {
-		t.Errorf("%d tokens are revoked while one is believed; want 3", n)
-	}
-	p.clock.advance(time.Second)
-	p.write(func(w cloud.Writer) error { return w.DeleteExpired(p.clock.Now()) })
-	if n := revoked(); n != 0 {
-		t.Errorf("%d tokens are revoked in the end; want none", n)
-	}
+		if n := revoked(); n != 3 {
+			t.Errorf("%d tokens are revoked; want 3", n)
+		}
+		p.clock.advance(cloud.AccessTokenTTL + 59*time.Second)
+		p.write(func(w cloud.Writer) error { return w.DeleteExpired(p.clock.Now()) })
+		if n := revoked(); n != 3 {
+			t.Errorf("%d tokens are revoked while one is believed; want 3", n)
+		}
+		p.clock.advance(time.Second)
+		p.write(func(w cloud.Writer) error { return w.DeleteExpired(p.clock.Now()) })
+		if n := revoked(); n != 0 {
+			t.Errorf("%d tokens are revoked in the end; want none", n)
+		}
+	})
 }
 
 func TestRefreshedAtOnce(t *testing.T) {
 	t.Parallel()
-	p := newPlane(t)
-	token := p.login(p.cli(allScopes), p.person("Ada"))
-	got := atOnce(8, func() string {
-		a := p.refreshed(oauth.ClientCLI, token.RefreshToken)
-		if a.status != http.StatusOK {
-			if a.kind() != "invalid_grant" {
-				t.Errorf("got %v", a)
+	onBoth(t, func(t *testing.T, p *plane) {
+		token := p.login(p.cli(allScopes), p.person("Ada"))
+		got := atOnce(8, func() string {
+			a := p.refreshed(oauth.ClientCLI, token.RefreshToken)
+			if a.status != http.StatusOK {
+				if a.kind() != "invalid_grant" {
+					t.Errorf("got %v", a)
+				}
+				return ""
 			}
-			return ""
+			return a.body["access_token"].(string)
+		})
+		if len(got) != 1 || p.alive(got[0]) || p.alive(token.AccessToken) {
+			t.Errorf("%d got tokens; want one, which is dead", len(got))
 		}
-		return a.body["access_token"].(string)
 	})
-	if len(got) != 1 || p.alive(got[0]) || p.alive(token.AccessToken) {
-		t.Errorf("%d got tokens; want one, which is dead", len(got))
-	}
 }
 
 // Nothing that can be used is in the store.

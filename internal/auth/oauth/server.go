@@ -87,7 +87,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	r = r.WithContext(WithOrigin(r.Context(), s.Origin(w, r)))
-	w = challenger{w, challengeOf(r.URL.Path)}
+	w = challenger{w, challengeOf(r)}
 	r, err := readForm(w, r)
 	if err != nil {
 		op.WriteError(w, r, err, nil)
@@ -110,11 +110,16 @@ func (c challenger) WriteHeader(status int) {
 	c.ResponseWriter.WriteHeader(status)
 }
 
-func challengeOf(path string) string {
-	if path == UserinfoPath {
+// challengeOf names an error only where there was a token (RFC 6750, 3.1).
+func challengeOf(r *http.Request) string {
+	switch {
+	case r.URL.Path != UserinfoPath:
+		return `Basic realm="penstock"`
+	case r.Header.Get("Authorization") == "":
+		return `Bearer realm="penstock"`
+	default:
 		return `Bearer realm="penstock", error="invalid_token"`
 	}
-	return `Basic realm="penstock"`
 }
 
 // url returns an URL of the plane; its path begins with a slash.
