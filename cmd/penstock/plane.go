@@ -11,6 +11,7 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/auth"
 	"github.com/penstock-cloud/penstock/internal/auth/issuer"
+	"github.com/penstock-cloud/penstock/internal/auth/oauth"
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/control"
 	"github.com/penstock-cloud/penstock/internal/federation"
@@ -52,6 +53,7 @@ type plane struct {
 	control *control.Control
 	issuer  *issuer.Issuer
 	postman *mail.Postman // nil where mail leaves on no way
+	oauth   *oauth.Server
 	handler http.Handler
 	log     *slog.Logger
 }
@@ -103,8 +105,9 @@ func (p *plane) assemble(ctx context.Context, c planeConfig) error {
 		return err
 	}
 	address := func(r *http.Request) string { return serving.ClientAddress(r, c.proxies) }
+	verifier := auth.NewVerifier(p.issuer, time.Now)
 	management, err := managementapi.NewServer(managementapi.Config{
-		Control: p.control, Verifier: auth.NewVerifier(p.issuer, time.Now), Log: c.log, Now: time.Now, ClientAddress: address,
+		Control: p.control, Verifier: verifier, Log: c.log, Now: time.Now, ClientAddress: address,
 	})
 	if err != nil {
 		return err
@@ -123,6 +126,7 @@ func (p *plane) assemble(ctx context.Context, c planeConfig) error {
 	api := observed(c, slog.LevelInfo, "management", management.Operations(), management)
 	mux.Handle("/", api)
 	p.addWeb(mux, c)
+	p.addOAuth(mux, c, verifier, address)
 	p.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/api/") {
 			api.ServeHTTP(w, r) // also for paths that the mux would redirect
@@ -143,10 +147,23 @@ func (p *plane) addWeb(mux *http.ServeMux, c planeConfig) {
 		"GET /openapi.yaml":           docs,
 		"GET /docs":                   docs,
 		"GET /docs/":                  docs,
-		"GET " + issuer.DiscoveryPath: issuer.Discovery(p.issuer, fail),
+		"GET " + issuer.DiscoveryPath: oauth.Discovery(p.issuer, fail),
 		"GET " + issuer.JWKSPath:      issuer.JWKS(p.issuer, fail),
 	} {
 		mux.Handle(pattern, observed(c, slog.LevelDebug, "web", map[string]string{pattern: pattern}, handler))
+	}
+}
+
+// addOAuth routes where programs get their tokens.
+func (p *plane) addOAuth(mux *http.ServeMux, c planeConfig, verifier *auth.Verifier, address func(*http.Request) string) {
+	p.oauth = oauth.NewServer(oauth.Config{
+		Store: p.store, Issuer: p.issuer, Verifier: verifier, Log: c.log, Now: time.Now, NewID: newID,
+		Origin: func(w http.ResponseWriter, r *http.Request) cloud.Origin {
+			return cloud.Origin{RequestID: rest.RequestID(w), Address: address(r)}
+		},
+	})
+	for _, pattern := range p.oauth.Patterns() {
+		mux.Handle(pattern, observed(c, slog.LevelInfo, "oauth", map[string]string{pattern: pattern}, p.oauth))
 	}
 }
 

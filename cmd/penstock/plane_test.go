@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/penstock-cloud/penstock/internal/auth/issuer"
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/control"
 	"github.com/penstock-cloud/penstock/internal/mail/mailtest"
@@ -103,5 +105,47 @@ func TestPlaneSendsMail(t *testing.T) {
 	})
 	if err != nil || i.Mail != cloud.MailSent {
 		t.Errorf("the mail is %q, %v", i.Mail, err)
+	}
+}
+
+// TestPlaneGivesOutTokens proves that the OAuth server is where its metadata says,
+// and that nothing else of its library is.
+func TestPlaneGivesOutTokens(t *testing.T) {
+	t.Parallel()
+	p, err := openPlane(t.Context(), planeConfig{
+		database: database(filepath.Join(t.TempDir(), "plane.db")), url: "http://plane.example.com", policy: cloud.DefaultHealthPolicy,
+		log: slog.New(slog.DiscardHandler), metrics: observe.NewMetrics("test"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	ask := func(method, path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		p.handler.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		return w
+	}
+	var metadata map[string]any
+	if err := json.Unmarshal(ask(http.MethodGet, issuer.DiscoveryPath).Body.Bytes(), &metadata); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]int{
+		"authorization_endpoint": 400, "token_endpoint": 400, "device_authorization_endpoint": 400,
+		"revocation_endpoint": 400, "userinfo_endpoint": 401, "end_session_endpoint": 302,
+	} {
+		url, _ := metadata[name].(string)
+		path, ours := strings.CutPrefix(url, "http://plane.example.com")
+		w := ask(http.MethodPost, path)
+		if !ours || w.Code != want || w.Header().Get(observe.RequestIDHeader) == "" || w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%s at %s: %d %s %v; want %d", name, url, w.Code, w.Body, w.Header(), want)
+		}
+	}
+	for _, path := range []string{"/ready", "/keys", "/oauth/introspect", "/oauth/", "/authorize"} {
+		if w := ask(http.MethodGet, path); w.Code != http.StatusNotFound {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	if w := ask(http.MethodGet, "/oauth/token?grant_type=client_credentials"); w.Code < 400 || w.Code >= 500 {
+		t.Errorf("a token by GET: %d %s", w.Code, w.Body)
 	}
 }
