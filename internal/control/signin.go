@@ -107,6 +107,18 @@ func (e Entrance) mayMail(tx cloud.Reader, email cloud.Email) (bool, error) {
 	return n < maxCodes, err
 }
 
+// CodeAddress returns to which address a browser's code goes, if it was sent;
+// CodeForbidden where no sign-in by code is under way.
+func (e Entrance) CodeAddress(ctx context.Context, browser cloud.Secret) (cloud.Email, error) {
+	return read(ctx, e.Control, func(tx cloud.Reader) (cloud.Email, error) {
+		signIn, err := tx.SignIn(browser.Hash(), e.now())
+		if cloud.CodeOf(err) == cloud.CodeNotFound || err == nil && signIn.Provider != "" {
+			return "", errStrayAnswer
+		}
+		return signIn.Email, err
+	})
+}
+
 // BeginProvider begins a sign-in with a provider; CodeNotFound if there is none
 // of that name.
 func (e Entrance) BeginProvider(ctx context.Context, b Beginning, provider string) (Started, error) {
