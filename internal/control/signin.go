@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
@@ -225,6 +226,9 @@ func (e Entrance) checkCode(tx cloud.Writer, browser cloud.Secret, code string) 
 }
 
 var errWrongCode = cloud.Forbidden("this code is not right, or no longer good; look for the latest mail, or have another code sent")
+
+// IsWrongCode reports whether a sign-in goes on with another try.
+func IsWrongCode(err error) bool { return errors.Is(err, errWrongCode) }
 
 // TakeProvider ends the wait for a provider's answer, once, in the browser
 // that was sent there: CodeForbidden for any other, for an answer that was not
