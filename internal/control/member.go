@@ -164,7 +164,7 @@ func (o Operator) ensureUser(tx cloud.Writer, email cloud.Email) (cloud.User, er
 		return user, err
 	}
 	local, _, _ := strings.Cut(string(email), "@")
-	user = cloud.User{ID: o.newID(), Email: email, Name: local, CreatedAt: o.now()}
+	user = cloud.User{ID: o.newID(), Email: email, Name: local, Kind: cloud.Person, CreatedAt: o.now()}
 	if err := tx.CreateUser(user); err != nil {
 		return user, err
 	}
