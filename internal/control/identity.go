@@ -132,13 +132,21 @@ func (e Entrance) enrol(tx cloud.Writer, f Finish, identity cloud.Identity, name
 // the address is; and it may not if the account does not show that the address
 // is its owner's, or belongs to somebody else of that provider: addresses are
 // given to others, subjects never are.
-func (e Entrance) mayEnter(tx cloud.Reader, user cloud.User, identity cloud.Identity) error {
+func (e Entrance) mayEnter(tx cloud.Writer, user cloud.User, identity cloud.Identity) error {
 	if user.Kind == cloud.Service {
 		return errOtherWay
+	}
+	if err := holdUser(tx, user); err != nil {
+		return err
 	}
 	ways, err := tx.Identities(user.ID)
 	if err != nil || len(ways) == 0 {
 		return err
+	}
+	for _, way := range ways {
+		if way.Issuer == identity.Issuer && way.Subject == identity.Subject {
+			return cloud.Conflict("this account was made just now; try again")
+		}
 	}
 	if e.bound[identity.Email.Domain()] != identity.Issuer {
 		return errOtherWay
@@ -171,6 +179,9 @@ func (e Entrance) linkVisitor(tx cloud.Writer, f Finish, linkTo cloud.ID, identi
 	if err != nil {
 		return v.User, err
 	}
+	if err := holdUser(tx, v.User); err != nil {
+		return v.User, err
+	}
 	ways, err := tx.Identities(v.User.ID)
 	if err != nil {
 		return v.User, err
@@ -179,6 +190,12 @@ func (e Entrance) linkVisitor(tx cloud.Writer, f Finish, linkTo cloud.ID, identi
 		return v.User, cloud.Forbidden("an account has at most %d ways in; take one away first", maxWays)
 	}
 	return v.User, e.link(tx, f, v.User, identity)
+}
+
+// holdUser holds an account's row until the end of the transaction, before its
+// ways in are counted: two that change them wait for each other.
+func holdUser(tx cloud.Writer, user cloud.User) error {
+	return tx.UpdateUser(user.ID, user.Name, user.Email)
 }
 
 // maxWays is how many ways in an account has.
@@ -206,6 +223,9 @@ func (c *Control) Unlink(ctx context.Context, session cloud.Secret, issuer, subj
 		if err != nil {
 			return err
 		}
+		if err := holdUser(tx, v.User); err != nil {
+			return err
+		}
 		identity, err := tx.Identity(issuer, subject)
 		if cloud.CodeOf(err) == cloud.CodeNotFound || err == nil && identity.UserID != v.User.ID {
 			return cloud.NotFound("your account has no such way in; it was taken away already")
@@ -213,20 +233,18 @@ func (c *Control) Unlink(ctx context.Context, session cloud.Secret, issuer, subj
 		if err != nil {
 			return err
 		}
-		if err := tx.DeleteIdentity(issuer, subject); err != nil {
-			return err
-		}
-		// Counted after a change of the account, so that two who take away the last
-		// two meet.
-		if err := c.keepSession(tx, v, identity); err != nil {
-			return err
-		}
-		left, err := tx.Identities(v.User.ID)
+		ways, err := tx.Identities(v.User.ID)
 		if err != nil {
 			return err
 		}
-		if len(left) == 0 {
+		if len(ways) == 1 {
 			return cloud.Conflict("this is the only way in to your account; add another one first")
+		}
+		if err := tx.DeleteIdentity(issuer, subject); err != nil {
+			return err
+		}
+		if err := c.keepSession(tx, v, identity); err != nil {
+			return err
 		}
 		return c.auditPerson(tx, v.User.ID, origin, change{action: "identity.unlink", target: string(v.User.ID), before: wayOf(identity)})
 	})
