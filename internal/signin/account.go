@@ -70,6 +70,13 @@ func (s *Server) unlink(w http.ResponseWriter, r *http.Request) error {
 	return redirect(w, r, accountPath)
 }
 
+// departure is where a program wants a browser that has signed out.
+type departure struct{ Client, Redirect, State string }
+
+func departureOf(r *http.Request) departure {
+	return departure{Client: r.FormValue("client_id"), Redirect: r.FormValue("post_logout_redirect_uri"), State: r.FormValue("state")}
+}
+
 func (s *Server) showSignOut(w http.ResponseWriter, r *http.Request) error {
 	v, err := s.visitor(r)
 	if err != nil {
@@ -78,7 +85,7 @@ func (s *Server) showSignOut(w http.ResponseWriter, r *http.Request) error {
 	if v == nil {
 		return s.signedOut(w)
 	}
-	return render(w, http.StatusOK, "signout", frame{Title: "Sign out", User: &v.User})
+	return render(w, http.StatusOK, "signout", frame{Title: "Sign out", User: &v.User, Data: departureOf(r)})
 }
 
 func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
@@ -86,7 +93,15 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.cookies.clear(w, sessionCookie)
-	return redirect(w, r, "/sign-out")
+	d := departureOf(r)
+	if d.Redirect == "" || s.config.Authorizations == nil {
+		return redirect(w, r, "/sign-out")
+	}
+	to, err := s.config.Authorizations.AfterSignOut(r.Context(), d.Client, d.Redirect, d.State)
+	if err != nil {
+		return cloud.Invalid("you are signed out; the program that you came from wants you somewhere that is not its own")
+	}
+	return hop(w, to, "the program that you came from")
 }
 
 func (s *Server) signOutEverywhere(w http.ResponseWriter, r *http.Request) error {

@@ -24,7 +24,7 @@ func (s *Server) showDevice(w http.ResponseWriter, r *http.Request) error {
 	if code == "" {
 		return render(w, http.StatusOK, "device", f)
 	}
-	found, err := s.config.Authorizations.Device(r.Context(), code)
+	found, err := s.config.Authorizations.DeviceByUserCode(r.Context(), code)
 	if cloud.CodeOf(err) == cloud.CodeNotFound || cloud.CodeOf(err) == cloud.CodeInvalid {
 		f.Error = "No device waits with this code: look at the device again. a code is good for 10 minutes, and once"
 		return render(w, http.StatusNotFound, "device", f)
@@ -32,7 +32,7 @@ func (s *Server) showDevice(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f.Data = device{Code: code, Device: &found}
+	f.Data = device{Code: found.Code, Device: &found}
 	return render(w, http.StatusOK, "device", f)
 }
 

@@ -14,25 +14,36 @@ import (
 
 // Authorizations is the OAuth 2.0 server, as far as the pages need it.
 type Authorizations interface {
-	// ClientOf names the client of an authorization that waits for somebody to
-	// sign in; CodeNotFound if there is none.
-	ClientOf(ctx context.Context, authorization cloud.ID) (string, error)
+	// Describe returns what waits for somebody to sign in; CodeNotFound if there
+	// is no such authorization.
+	Describe(ctx context.Context, authorization cloud.ID) (Request, error)
 	// Agree lets the client act for a user who signed in at an instant, and
-	// returns where the browser goes on.
+	// Refuse does not. They return where the browser goes on.
 	Agree(ctx context.Context, authorization, user cloud.ID, authTime time.Time) (callback string, err error)
+	Refuse(ctx context.Context, authorization cloud.ID) (callback string, err error)
+	// AfterSignOut returns where a client wants a browser that has signed out; an
+	// error if that is no place of the client's.
+	AfterSignOut(ctx context.Context, client, redirect, state string) (string, error)
 
-	// Device finds the device that shows a user code and waits; CodeNotFound if
-	// there is none. The code is as the person wrote it.
-	Device(ctx context.Context, userCode string) (Device, error)
-	ApproveDevice(ctx context.Context, userCode string, user cloud.ID, authTime time.Time) error
-	DenyDevice(ctx context.Context, userCode string, user cloud.ID) error
+	// DeviceByUserCode finds the device that shows a code and waits; CodeNotFound
+	// if there is none. The code is as the person wrote it.
+	DeviceByUserCode(ctx context.Context, code string) (Device, error)
+	ApproveDevice(ctx context.Context, code string, user cloud.ID, authTime time.Time) error
+	DenyDevice(ctx context.Context, code string, user cloud.ID) error
+}
+
+// Request is what a client asks of a person who signs in.
+type Request struct {
+	Client      string    // its name
+	LoginHint   string    // the address of who the client thinks it is; "" for no idea
+	SignInAfter time.Time // a sign-in before that does not do; zero if all do
 }
 
 // Device is a machine that asks to act for somebody.
 type Device struct {
 	Client string   // the program's name
+	Code   string   // as the device shows it
 	Scopes []string // what it asks for
-	EndsAt time.Time
 }
 
 // Invitations is the use cases of who was invited.
@@ -121,6 +132,7 @@ func (s *Server) route() {
 		s.handle("POST /invitation", "AcceptInvitation", s.acceptInvitation)
 	}
 	if s.config.Authorizations != nil {
+		s.handle("POST /sign-in/refuse", "RefuseAuthorization", s.refuse)
 		s.handle("GET /device", "ShowDevice", s.showDevice)
 		s.handle("POST /device", "AnswerDevice", s.answerDevice)
 	}

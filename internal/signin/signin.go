@@ -26,11 +26,12 @@ func redirect(w http.ResponseWriter, r *http.Request, to string) error {
 
 // choice is the ways in, on the page where one is chosen.
 type choice struct {
-	Client    string // the program for which somebody signs in; "" for none
-	ReturnTo  string
-	Codes     bool
-	Providers []*provider.Provider
-	Email     string
+	Client        string   // the program for which somebody signs in; "" for none
+	Authorization cloud.ID // by which it asks
+	ReturnTo      string
+	Codes         bool
+	Providers     []*provider.Provider
+	Email         string
 }
 
 func (s *Server) choice(returnTo string) choice {
@@ -54,25 +55,44 @@ func (s *Server) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	return render(w, http.StatusOK, "signin", frame{Title: "Sign in", Data: s.choice(to)})
 }
 
+// authorize lets whoever is signed in, as late as the program wants, go on to
+// it; everybody else signs in first, and comes back here.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request, v *control.Visitor) error {
 	id, err := cloud.ParseID(r.FormValue("authorization"))
 	if err != nil {
 		return err
 	}
-	client, err := s.config.Authorizations.ClientOf(r.Context(), id)
+	request, err := s.config.Authorizations.Describe(r.Context(), id)
 	if err != nil {
 		return err
 	}
-	if v == nil {
+	if v == nil || v.Session.CreatedAt.Before(request.SignInAfter) {
 		c := s.choice("/sign-in?" + url.Values{"authorization": {string(id)}}.Encode())
-		c.Client = client
+		c.Client, c.Authorization, c.Email = request.Client, id, request.LoginHint
 		return render(w, http.StatusOK, "signin", frame{Title: "Sign in", Data: c})
 	}
 	callback, err := s.config.Authorizations.Agree(r.Context(), id, v.User.ID, v.Session.CreatedAt)
 	if err != nil {
 		return err
 	}
-	return hop(w, callback, client)
+	return hop(w, callback, request.Client)
+}
+
+// refuse lets a program know that nobody signs in.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request) error {
+	id, err := cloud.ParseID(r.FormValue("authorization"))
+	if err != nil {
+		return err
+	}
+	request, err := s.config.Authorizations.Describe(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	callback, err := s.config.Authorizations.Refuse(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return hop(w, callback, request.Client)
 }
 
 func (s *Server) beginning(r *http.Request) control.Beginning {
