@@ -158,13 +158,20 @@ func TestWhoseAccountASignInOpens(t *testing.T) {
 			{"code", "", "ada@example.com", "ada"}, {"code", "", "Ada@EXAMPLE.com", "ada"},
 		},
 		"look-alikes are others": {
-			{"open", "1", "ada@example.com", "ada"}, {"next", "2", "\u0430da@example.com", "cyrillic"}, {"code", "", "ad\u0430@example.com", "cyrillic too"},
-			{"next", "3", "ada@ex\u0430mple.com", "!ASCII form"}, {"next", "4", "ada\u200b@example.com", "!cannot be used"},
-			{"next", "5", "\u212aelvin@example.com", "kelvin sign"}, {"next", "6", "kelvin@example.com", "kelvin"},
+			{"open", "1", "ada@example.com", "ada"},
+			{"next", "2", "\u0430da@example.com", "cyrillic"},
+			{"code", "", "ad\u0430@example.com", "cyrillic too"},
+			{"next", "3", "ada@ex\u0430mple.com", "!ASCII form"},
+			{"next", "4", "ada\u200b@example.com", "!cannot be used"},
+			{"next", "5", "\u212aelvin@example.com", "kelvin sign"},
+			{"next", "6", "kelvin@example.com", "kelvin"},
 		},
 		"a bound domain": {
-			{"acme", "1", "ada@acme.example", "ada"}, {"open", "666", "bob@acme.example", foreign}, {"open", "666", "BOB@ACME.EXAMPLE", foreign},
-			{"code", "", "bob@acme.example", "!not right"}, {"open", "7", "bob@sub.acme.example", "not acme's"},
+			{"acme", "1", "ada@acme.example", "ada"},
+			{"open", "666", "bob@acme.example", foreign},
+			{"open", "666", "BOB@ACME.EXAMPLE", foreign},
+			{"code", "", "bob@acme.example", "!not right"},
+			{"open", "7", "bob@sub.acme.example", "not acme's"},
 		},
 		"the bound provider speaks for others as any does": {
 			{"open", "1", "ada@example.com", "ada"}, {"acme", "1", "ada@example.com", otherWay},
@@ -176,12 +183,18 @@ func TestWhoseAccountASignInOpens(t *testing.T) {
 			{"acme", "1", "john@acme.example", "john"}, {"acme", "2", "john@acme.example", recycled},
 		},
 		"the address of another": {
-			{"open", "1", "ada@example.com", "ada"}, {"open", "2", "bob@example.com", "bob"}, {"open", "2", "ada@example.com", "bob"},
+			{"open", "1", "ada@example.com", "ada"},
+			{"open", "2", "bob@example.com", "bob"},
+			{"open", "2", "ada@example.com", "bob"},
 			{"open", "1", "ada@example.com", "ada"},
 		},
 		"a second way, by who is signed in": {
-			{"open", "1", "ada@example.com", "ada"}, {"+next", "9", "ada@private.example", "ada"}, {"next", "9", "ada@private.example", "ada"},
-			{"+code", "", "ada@home.example", "ada"}, {"code", "", "ada@home.example", "ada"}, {"open", "1", "ada@example.com", "ada"},
+			{"open", "1", "ada@example.com", "ada"},
+			{"+next", "9", "ada@private.example", "ada"},
+			{"next", "9", "ada@private.example", "ada"},
+			{"+code", "", "ada@home.example", "ada"},
+			{"code", "", "ada@home.example", "ada"},
+			{"open", "1", "ada@example.com", "ada"},
 		},
 		"a way in is one account's": {
 			{"open", "1", "ada@example.com", "ada"}, {"open", "2", "bob@example.com", "bob"}, {"+open", "1", "ada@example.com", "!another account already"},
@@ -190,8 +203,10 @@ func TestWhoseAccountASignInOpens(t *testing.T) {
 			{"open", "1", "ada@example.com", "ada"}, {"+next", "9", "ada@acme.example", foreign},
 		},
 		"no use": {
-			{"open", "1", "backup@0198.service.invalid", "!cannot be used"}, {"code", "", "backup@0198.service.invalid", "!nobody can receive"},
-			{"open", "2", "", "!does not tell your address"}, {"open", "", "ada@example.com", "!not from the provider"},
+			{"open", "1", "backup@0198.service.invalid", "!cannot be used"},
+			{"code", "", "backup@0198.service.invalid", "!nobody can receive"},
+			{"open", "2", "", "!does not tell your address"},
+			{"open", "", "ada@example.com", "!not from the provider"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

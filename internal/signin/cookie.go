@@ -9,9 +9,9 @@ import (
 
 // The cookies. Each holds a secret and nothing else.
 const (
-	sessionCookie    = "penstock_session"    // of a browser that is signed in
-	signInCookie     = "penstock_signin"     // of one that is about to
-	invitationCookie = "penstock_invitation" // the link's token, so that it is in no page's address
+	sessionCookie    = "penstock-session"    // of a browser that is signed in
+	signInCookie     = "penstock-signin"     // of one that is about to
+	invitationCookie = "penstock-invitation" // the link's token, so that it is in no page's address
 )
 
 // cookies reads and writes them. Under https their names begin with __Host-:

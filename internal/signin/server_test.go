@@ -159,7 +159,7 @@ func TestCookiesAreOurs(t *testing.T) {
 				t.Errorf("%s: %v", public, c)
 			}
 		}
-		want := []string{prefix + "penstock_signin", prefix + "penstock_signin", prefix + "penstock_session", prefix + "penstock_invitation"}
+		want := []string{prefix + "penstock-signin", prefix + "penstock-signin", prefix + "penstock-session", prefix + "penstock-invitation"}
 		if diff := cmp.Diff(want, names); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", public, diff)
 		}

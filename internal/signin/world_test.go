@@ -144,7 +144,7 @@ type fakeOAuth struct {
 
 const (
 	theAuthorization cloud.ID = "019cae00-0000-7000-a000-000000000001"
-	theDevice                 = "BCDF-GHJK"
+	theDevice        string   = "BCDF-GHJK"
 )
 
 func (o *fakeOAuth) Describe(_ context.Context, id cloud.ID) (signin.Request, error) {

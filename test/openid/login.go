@@ -29,13 +29,13 @@ func Login(t testing.TB, authURL, login, redirect string) *url.URL {
 		}
 		return nil
 	}}
-	resp, err := browser.Get(authURL) //nolint:noctx // a test's
+	resp, err := browser.Get(authURL) //nolint:bodyclose,noctx // step closes it; a test's
 	for range 3 {
 		back, action, prompt := step(t, resp, err)
 		if back != nil {
 			return back
 		}
-		resp, err = browser.PostForm(action, url.Values{"prompt": {prompt}, "login": {login}, "password": {"any"}}) //nolint:noctx // a test's
+		resp, err = browser.PostForm(action, url.Values{"prompt": {prompt}, "login": {login}, "password": {"any"}}) //nolint:bodyclose,noctx // the same
 	}
 	t.Fatal("the provider asks again and again")
 	return nil
