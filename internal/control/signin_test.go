@@ -724,3 +724,54 @@ var uniqueIDs atomic.Int64
 func uniqueID() cloud.ID {
 	return cloud.ID(fmt.Sprintf("019cae00-0000-7000-9000-%012x", uniqueIDs.Add(1)))
 }
+
+// TestAccountFollowsItsProvider changes name and address at the provider: the
+// account follows, as long as nobody else has the address, and says so in the
+// audit. That it is suspended keeps nobody from looking.
+func TestAccountFollowsItsProvider(t *testing.T) {
+	t.Parallel()
+	d := sqliteDoor(t)
+	enter := func(subject, email, name string) cloud.User {
+		t.Helper()
+		entered, err := d.byProvider("open", cloud.Assertion{Issuer: openIssuer, Subject: subject, Email: email, EmailVerified: true, Name: name}, control.Beginning{}, cloud.Secret{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := d.Visitor(t.Context(), entered.Session)
+		if err != nil || v.User.Email != entered.User.Email || v.User.Name != entered.User.Name {
+			t.Errorf("signed in as %+v, %v; told %+v", v.User, err, entered.User)
+		}
+		return v.User
+	}
+	ada := enter("1", "ada@example.com", "Ada Byron")
+	enter("2", "bob@example.com", "\x00\x00")
+	for _, step := range []struct{ email, name, wantEmail, wantName string }{
+		{"ada@example.com", "", "ada@example.com", "Ada Byron"},
+		{"lovelace@example.com", "Ada Lovelace", "lovelace@example.com", "Ada Lovelace"},
+		{"Lovelace@Example.com", "Ada Lovelace", "Lovelace@Example.com", "Ada Lovelace"},
+		{"bob@example.com", "Ada", "Lovelace@Example.com", "Ada"},
+	} {
+		got := enter("1", step.email, step.name)
+		if got.ID != ada.ID || string(got.Email) != step.wantEmail || got.Name != step.wantName {
+			t.Errorf("as %s, %q: %+v; want %s, %q", step.email, step.name, got, step.wantEmail, step.wantName)
+		}
+	}
+	if bob := enter("2", "bob@example.com", ""); bob.Name != "bob" {
+		t.Errorf("who has no name that can be shown is %q", bob.Name)
+	}
+	if err := d.store.Write(t.Context(), func(w cloud.Writer) error { return w.SuspendUser(ada.ID, d.now) }); err != nil {
+		t.Fatal(err)
+	}
+	if got := enter("1", "lovelace@example.com", "Ada"); got.SuspendedAt.IsZero() {
+		t.Error("the account is suspended, and nobody is told")
+	}
+	var updates []string
+	for _, e := range audit(t, d.store) {
+		if e.Action == "user.update" {
+			updates = append(updates, e.Before+" "+e.After)
+		}
+	}
+	if len(updates) != 3 {
+		t.Errorf("the audit has %d changes of accounts; want 3: %q", len(updates), updates)
+	}
+}

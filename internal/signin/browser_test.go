@@ -86,16 +86,20 @@ func labelled(label string) chromedp.Search {
 	return chromedp.Search(`//button[normalize-space()="` + label + `"] | //a[normalize-space()="` + label + `"]`)
 }
 
-// press presses a button, and waits for the heading of the page after it.
+// press presses a button, and waits for the heading of the page after it, which
+// may be that of the page before.
 func (b browser) press(label, heading string) {
 	b.t.Helper()
-	b.do(chromedp.Click(labelled(label)))
+	b.do(
+		chromedp.Evaluate[chromedp.Void](`document.documentElement.setAttribute("data-left", "")`),
+		chromedp.Click(labelled(label)),
+	)
 	b.sees(heading)
 }
 
 func (b browser) sees(heading string) {
 	b.t.Helper()
-	b.do(chromedp.WaitVisible(chromedp.Search(`//h1[normalize-space()="` + heading + `"]`)))
+	b.do(chromedp.WaitVisible(chromedp.Search(`//html[not(@data-left)]//h1[normalize-space()="` + heading + `"]`)))
 }
 
 func (b browser) write(field, text string) {
