@@ -65,7 +65,7 @@ func newFake(t *testing.T) *fake {
 		if f.long {
 			_, _ = w.Write([]byte(strings.Repeat(" ", 2<<20)))
 		}
-		answer(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "1", Algorithm: "ES256", Use: "sig"}}})
+		answer(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: f.key.Public(), KeyID: "1", Algorithm: "ES256", Use: "sig"}}})
 	})
 	f.Server = httptest.NewServer(mux)
 	t.Cleanup(f.Close)
@@ -134,10 +134,14 @@ func TestAnswersThatAreNotBelieved(t *testing.T) {
 			with(map[string]any{"email": nil})(t, f)
 			f.userinfo = map[string]any{"sub": "2", "email": "ada@example.com"}
 		},
-		"no token":             func(_ *testing.T, f *fake) { f.idToken = func() string { return "" } },
-		"keys of another host": func(_ *testing.T, f *fake) { f.moved = "http://127.0.0.2:1/keys" },
-		"keys in the clear":    func(_ *testing.T, f *fake) { f.discovery["jwks_uri"] = "http://192.0.2.1/keys" },
-		"keys without end":     func(_ *testing.T, f *fake) { f.long = true },
+		"no token": func(_ *testing.T, f *fake) { f.idToken = func() string { return "" } },
+		"keys of another host": func(t *testing.T, f *fake) {
+			other := newFake(t)
+			other.key = f.key // it has the very keys
+			f.moved = other.URL + "/keys"
+		},
+		"keys in the clear": func(_ *testing.T, f *fake) { f.discovery["jwks_uri"] = "http://192.0.2.1/keys" },
+		"keys without end":  func(_ *testing.T, f *fake) { f.long = true },
 		"algorithm none": func(_ *testing.T, f *fake) {
 			body, _ := json.Marshal(f.claims(nil))
 			enc := base64.RawURLEncoding.EncodeToString

@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"testing"
@@ -25,11 +26,22 @@ func newProvider(t *testing.T, issuer string, now func() time.Time) *provider.Pr
 	t.Helper()
 	p, err := provider.New(provider.Config{
 		Name: "company", Title: "Company", Issuer: issuer, ClientID: clientID, ClientSecret: cloud.NewSecret(secret), RedirectURL: redirect,
-	}, http.DefaultTransport, now)
+	}, thisMachine{t}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// thisMachine is all that is asked in the tests, which hear of anything else.
+type thisMachine struct{ t *testing.T }
+
+func (m thisMachine) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Hostname() != "127.0.0.1" {
+		m.t.Errorf("%s is asked", req.URL)
+		return nil, errors.New("there is no such host")
+	}
+	return http.DefaultTransport.RoundTrip(req)
 }
 
 // TestRealProvider signs in with a provider that shares no code with ours: one
