@@ -315,7 +315,7 @@ func TestUnverifiedAddressOpensNothing(t *testing.T) {
 			t.Errorf("subject %s: %v; want a refusal that says how to mend it", subject, err)
 		}
 	}
-	said = cloud.Assertion{Issuer: nextIssuer, Subject: "1", Email: "ada@example.com", EmailVerified: true}
+	said = cloud.Assertion{Issuer: nextIssuer, Subject: "1", Email: "bob@example.com", EmailVerified: true}
 	if _, err := d.byProvider("open", said, control.Beginning{}, cloud.Secret{}); cloud.CodeOf(err) != cloud.CodeForbidden {
 		t.Errorf("one provider speaks for another: %v", err)
 	}
