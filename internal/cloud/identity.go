@@ -20,6 +20,15 @@ type Identity struct {
 	LastUsedAt time.Time
 }
 
+// Assertion is what an issuer says of somebody who has just signed in there. It
+// is verified to be the issuer's, and is otherwise as the issuer wrote it.
+type Assertion struct {
+	Issuer, Subject string
+	Email           string
+	EmailVerified   bool // the issuer has seen that the address is the person's
+	Name            string
+}
+
 // Domain returns what follows the @ of an address, in the form in which domains
 // are compared.
 func (e Email) Domain() string {
