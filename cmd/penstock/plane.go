@@ -127,6 +127,9 @@ func (p *plane) assemble(ctx context.Context, c planeConfig) error {
 	mux.Handle("/", api)
 	p.addWeb(mux, c)
 	p.addOAuth(mux, c, verifier, address)
+	if err := p.addPages(mux, c, address); err != nil {
+		return err
+	}
 	p.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/api/") {
 			api.ServeHTTP(w, r) // also for paths that the mux would redirect
