@@ -45,7 +45,11 @@ func (c *Control) Admit(ctx context.Context, p cloud.Principal, action cloud.Act
 	if err != nil {
 		return cloud.Caller{}, err
 	}
+	standing.Relations = p.Within(standing.Relations)
 	caller := cloud.Caller{Principal: p, User: standing.User}
+	if err := p.CheckIssuer(action); err != nil {
+		return caller, err
+	}
 	if !action.NeedsOrganization() {
 		return caller, nil
 	}
