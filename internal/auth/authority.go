@@ -108,9 +108,6 @@ func (v *Verifier) authorityOf(token string) *authority {
 	return v.ours
 }
 
-// maxSubject is the longest subject in bytes (OpenID Connect Core 1.0, 2).
-const maxSubject = 255
-
 // foreignClaims is the payload of a trusted issuer's token.
 type foreignClaims struct {
 	jwt.RegisteredClaims
@@ -144,8 +141,8 @@ func (c *foreignClaims) principal() (cloud.Principal, error) {
 	switch {
 	case c.identity:
 		return cloud.Principal{}, cloud.Unauthenticated("the token is an ID token, which says who signed in and opens nothing; send an access token")
-	case c.subject == "" || len(c.subject) > maxSubject:
-		return cloud.Principal{}, cloud.Unauthenticated("the token's claim %s must say whose it is in 1 to %d bytes", c.claim, maxSubject)
+	case cloud.CheckSubject(c.subject) != nil:
+		return cloud.Principal{}, cloud.Unauthenticated("the token's claim %s must say whose it is, in 1 to 255 printable bytes", c.claim)
 	}
 	return cloud.Principal{TokenID: c.ID, Organizations: c.organizations}, nil
 }
