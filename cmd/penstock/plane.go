@@ -26,6 +26,7 @@ type planeConfig struct {
 	url      string // under which clients and regions reach it
 	policy   cloud.HealthPolicy
 	proxies  []netip.Prefix
+	trusted  []trustedEntry // whose tokens are accepted beside the plane's own
 	log      *slog.Logger
 	metrics  *observe.Metrics
 }
@@ -66,9 +67,14 @@ func (p *plane) assemble(ctx context.Context, c planeConfig) error {
 	if err := p.issuer.EnsureKey(ctx); err != nil {
 		return err
 	}
+	trusted, err := openTrusted(c.trusted, c.url, c.log)
+	if err != nil {
+		return err
+	}
+	verifier := auth.NewVerifier(p.issuer, time.Now).Trusting(p.control, trusted...)
 	address := func(r *http.Request) string { return serving.ClientAddress(r, c.proxies) }
 	management, err := managementapi.NewServer(managementapi.Config{
-		Control: p.control, Verifier: auth.NewVerifier(p.issuer, time.Now), Log: c.log, Now: time.Now, ClientAddress: address,
+		Control: p.control, Verifier: verifier, Log: c.log, Now: time.Now, ClientAddress: address,
 	})
 	if err != nil {
 		return err

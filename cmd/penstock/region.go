@@ -53,6 +53,7 @@ type site struct {
 	engine     engine.Engine
 	reconciler *region.Reconciler
 	grants     *region.Grants // what callers may do
+	verifier   *auth.Verifier
 	keys       *published.Source
 	reporter   *federation.Reporter
 	handler    http.Handler
@@ -119,7 +120,7 @@ func (s *site) serve(c siteConfig) (err error) {
 			Region: s.region, Reconciler: s.reconciler, Authority: s.grants, Engine: s.engine,
 			Types: c.file.types(), Quotas: c.file.quotas(), Log: c.log,
 		}),
-		Clusters: clusters, Verifier: auth.NewVerifier(s.keys, time.Now), Log: c.log,
+		Clusters: clusters, Verifier: s.verifier, Log: c.log,
 		ClientAddress: func(r *http.Request) string { return serving.ClientAddress(r, c.proxies) },
 	})
 	if err != nil {
@@ -152,6 +153,11 @@ func (s *site) connect(ctx context.Context, c siteConfig) error {
 	if err != nil {
 		return fmt.Errorf("--plane: %w", err)
 	}
+	trusted, err := openTrusted(c.file.TrustedIssuers, c.plane, c.log)
+	if err != nil {
+		return fmt.Errorf("--config: %w", err)
+	}
+	s.verifier = auth.NewVerifier(s.keys, time.Now).Trusting(region.NewAccounts(plane, time.Now), trusted...)
 	link.Grants = s.grants
 	if s.reporter, err = federation.NewReporter(link); err != nil {
 		return fmt.Errorf("--plane: %w", err)

@@ -43,12 +43,21 @@ func (i Issuer) Check() error {
 	case len(i.Organizations) == 0 || len(i.Organizations) > maxOrganizations:
 		return cloud.Invalid("issuer %s: organizations are the ids of those for which it may speak, 1 to %d; penstock admin org create prints an organization's id", i.URL, maxOrganizations)
 	}
-	for _, id := range i.Organizations {
-		if parsed, err := cloud.ParseID(string(id)); err != nil || parsed != id {
-			return cloud.Invalid("issuer %s: organizations are ids in lower case; got %.80q", i.URL, id)
+	_, err := i.organizations()
+	return err
+}
+
+// organizations are the ids in the form in which they are compared.
+func (i Issuer) organizations() ([]cloud.ID, error) {
+	ids := make([]cloud.ID, len(i.Organizations))
+	for n, text := range i.Organizations {
+		id, err := cloud.ParseID(string(text))
+		if err != nil {
+			return nil, cloud.Invalid("issuer %s: organizations[%d]: %v", i.URL, n, err)
 		}
+		ids[n] = id
 	}
-	return nil
+	return ids, nil
 }
 
 // terms: a withdrawn key goes on verifying for ten minutes at most, and for a
@@ -96,8 +105,12 @@ func Open(c Config) ([]auth.Trusted, error) {
 			return nil, cloud.Invalid("issuer %s is named twice; name it once, with all its organizations", i.URL)
 		}
 		seen[i.URL] = true
+		organizations, err := i.organizations()
+		if err != nil {
+			return nil, err
+		}
 		trusted = append(trusted, auth.Trusted{
-			Issuer: i.URL, Audience: i.Audience, SubjectClaim: i.SubjectClaim, Organizations: i.Organizations,
+			Issuer: i.URL, Audience: i.Audience, SubjectClaim: i.SubjectClaim, Organizations: organizations,
 			Keys: remote.New(remote.Config{
 				Terms: terms, Of: "issuer " + i.URL, Fetch: origin{i.URL, client}.fetch, Log: c.Log, Now: c.Now,
 			}),
