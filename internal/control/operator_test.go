@@ -74,6 +74,18 @@ func TestOperatorsChangesAreAudited(t *testing.T) {
 					return err
 				}, []string{"region.create east-1"}},
 				{"accept nothing", conflict(func() error { _, err := operator.AcceptMissing(ctx, "west-1"); return err }), nil},
+				{"link an identity", func() error {
+					_, err := operator.LinkIdentity(ctx, "Bob@example.com", "https://login.example.com", "idp|bob")
+					return err
+				}, []string{"identity.link"}},
+				{"link it to another", conflict(func() error {
+					_, err := operator.LinkIdentity(ctx, "root@example.com", "https://login.example.com", "idp|bob")
+					return err
+				}), nil},
+				{"unlink it", func() error {
+					_, err := operator.UnlinkIdentity(ctx, "https://login.example.com", "idp|bob")
+					return err
+				}, []string{"identity.unlink"}},
 				{"back up", func() error { return operator.Backup(ctx, backup) }, []string{"database.backup " + backup}},
 			} {
 				before := len(audit(t, plane))
@@ -83,7 +95,7 @@ func TestOperatorsChangesAreAudited(t *testing.T) {
 				var got []string
 				for _, e := range audit(t, plane)[before:] {
 					line := e.Action
-					if e.OrganizationID == "" && e.Action != "user.create" {
+					if e.OrganizationID == "" && !slices.Contains([]string{"user.create", "identity.link", "identity.unlink"}, e.Action) {
 						line += " " + e.Target
 					}
 					got = append(got, line)
