@@ -61,9 +61,10 @@ var (
 	secondRSA = sync.OnceValue(makeRSA)
 )
 
-func makeRSA() *rsa.PrivateKey   { return must(rsa.GenerateKey(rand.Reader, 2048)) }
-func makeEC() *ecdsa.PrivateKey  { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }
+func makeRSA() *rsa.PrivateKey  { return must(rsa.GenerateKey(rand.Reader, 2048)) }
+func makeEC() *ecdsa.PrivateKey { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }
 func makeEd() ed25519.PrivateKey { _, k, err := ed25519.GenerateKey(rand.Reader); return must(k, err) }
+
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -279,6 +280,7 @@ func (f *field) ask(method, url, token, body string, headers ...string) (int, st
 	}
 	answer, err := f.net.RoundTrip(r)
 	f.do(err)
+	defer answer.Body.Close()
 	var text bytes.Buffer
 	_, _ = text.ReadFrom(answer.Body)
 	return answer.StatusCode, text.String()

@@ -157,16 +157,24 @@ func TestWhereKeysAreFound(t *testing.T) {
 func TestWhichKeysAreTaken(t *testing.T) {
 	t.Parallel()
 	private := must(rsa.GenerateKey(rand.Reader, 2048))
-	short := must(rsa.GenerateKey(rand.Reader, 1024)) //nolint:gosec // it is not to be taken
+	short := must(rsa.GenerateKey(rand.Reader, 1024))
 	ec, other := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)), must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
 	set := must(json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
-		{Key: &private.PublicKey, KeyID: "rsa"}, {Key: &private.PublicKey, KeyID: "rsa named", Algorithm: "RS256", Use: "sig"},
-		{Key: &ec.PublicKey, KeyID: "ec"}, {Key: &ec.PublicKey, KeyID: "ec named", Algorithm: "ES256"},
-		{Key: &private.PublicKey, KeyID: "another algorithm", Algorithm: "RS512"}, {Key: &private.PublicKey, KeyID: "another padding", Algorithm: "PS256"},
-		{Key: &private.PublicKey, KeyID: "a wrong name", Algorithm: "ES256"}, {Key: &private.PublicKey, KeyID: "a secret's name", Algorithm: "HS256"},
-		{Key: &private.PublicKey, KeyID: "another use", Use: "enc"}, {Key: &private.PublicKey},
-		{Key: &short.PublicKey, KeyID: "short"}, {Key: &other.PublicKey, KeyID: "another curve"},
-		{Key: private, KeyID: "private"}, {Key: []byte("secret"), KeyID: "secret"}, {Key: []byte("secret"), KeyID: "secret", Algorithm: "RS256"},
+		{Key: &private.PublicKey, KeyID: "rsa"},
+		{Key: &private.PublicKey, KeyID: "rsa named", Algorithm: "RS256", Use: "sig"},
+		{Key: &ec.PublicKey, KeyID: "ec"},
+		{Key: &ec.PublicKey, KeyID: "ec named", Algorithm: "ES256"},
+		{Key: &private.PublicKey, KeyID: "another algorithm", Algorithm: "RS512"},
+		{Key: &private.PublicKey, KeyID: "another padding", Algorithm: "PS256"},
+		{Key: &private.PublicKey, KeyID: "a wrong name", Algorithm: "ES256"},
+		{Key: &private.PublicKey, KeyID: "a secret's name", Algorithm: "HS256"},
+		{Key: &private.PublicKey, KeyID: "another use", Use: "enc"},
+		{Key: &private.PublicKey},
+		{Key: &short.PublicKey, KeyID: "short"},
+		{Key: &other.PublicKey, KeyID: "another curve"},
+		{Key: private, KeyID: "private"},
+		{Key: []byte("secret"), KeyID: "secret"},
+		{Key: []byte("secret"), KeyID: "secret", Algorithm: "RS256"},
 	}}))
 	keys, err := keysOf(t, loginURL, documents{
 		loginURL + "/.well-known/openid-configuration": fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, loginURL, loginURL+"/keys"), loginURL + "/keys": string(set),
