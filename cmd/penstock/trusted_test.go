@@ -1,13 +1,25 @@
 package main
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/observe"
 )
 
 func TestTrustedIssuersOfARegion(t *testing.T) {
@@ -39,4 +51,68 @@ func TestTrustedIssuersOfARegion(t *testing.T) {
 			t.Errorf("%s: got %v; want it to say %q", name, err, c.says)
 		}
 	}
+}
+
+// TestATrustedIssuersTokenOpensThePlane proves of the plane as it is put
+// together that it asks the issuer which the configuration names, and whose the
+// subject is.
+func TestATrustedIssuersTokenOpensThePlane(t *testing.T) {
+	t.Parallel()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var login *httptest.Server
+	login = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/keys" {
+			_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: public, KeyID: "k"}}})
+			return
+		}
+		fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q}`, login.URL, login.URL+"/keys")
+	}))
+	defer login.Close()
+	organization, ada := newID(), newID()
+	config := planeConfig{
+		database: database(filepath.Join(t.TempDir(), "plane.db")), url: "https://plane.example.com", policy: cloud.DefaultHealthPolicy,
+		log: slog.New(slog.DiscardHandler), metrics: observe.NewMetrics("test"),
+	}
+	config.trusted = []trustedEntry{{Issuer: login.URL, Audience: "gpu-cloud", Organizations: []cloud.ID{organization}}}
+	p, err := openPlane(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{
+		"iss": login.URL, "aud": "gpu-cloud", "sub": "idp|ada", "exp": time.Now().Add(time.Hour).Unix(),
+	})
+	token.Header["kid"] = "k"
+	text, err := token.SignedString(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := func(want int) {
+		t.Helper()
+		r := httptest.NewRequest(http.MethodGet, "/api/v1alpha1/members", nil)
+		r.Header.Set("Authorization", "Bearer "+text)
+		w := httptest.NewRecorder()
+		if p.handler.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("got %d %s, want %d", w.Code, w.Body, want)
+		}
+	}
+	err = p.store.Write(t.Context(), func(tx cloud.Writer) error {
+		user := cloud.User{ID: ada, Email: "ada@example.com", Name: "Ada", Kind: cloud.Person, CreatedAt: time.Now()}
+		return errors.Join(
+			tx.CreateOrganization(cloud.Organization{ID: organization, Name: "engines", DisplayName: "Engines", CreatedAt: time.Now()}),
+			tx.CreateUser(user),
+			tx.AddMember(cloud.Member{OrganizationID: organization, User: user, Role: cloud.RoleViewer}),
+		)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers(http.StatusUnauthorized)
+	if _, err := p.control.As(system).LinkIdentity(t.Context(), "ada@example.com", login.URL, "idp|ada"); err != nil {
+		t.Fatal(err)
+	}
+	answers(http.StatusOK)
 }

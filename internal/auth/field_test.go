@@ -63,7 +63,11 @@ var (
 
 func makeRSA() *rsa.PrivateKey  { return must(rsa.GenerateKey(rand.Reader, 2048)) }
 func makeEC() *ecdsa.PrivateKey { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }
-func makeEd() ed25519.PrivateKey { _, k, err := ed25519.GenerateKey(rand.Reader); return must(k, err) }
+
+func makeEd() ed25519.PrivateKey {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	return must(private, err)
+}
 
 func must[T any](v T, err error) T {
 	if err != nil {
@@ -236,7 +240,9 @@ func (f *field) servePlane(use *control.Control, newID func() cloud.ID, log *slo
 	mux := http.NewServeMux()
 	mux.Handle("/api/", api)
 	mux.Handle("/federation/", reports)
-	mux.Handle("GET "+issuer.DiscoveryPath, issuer.Discovery(f.ours, fail))
+	mux.HandleFunc("GET "+issuer.DiscoveryPath, func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]string{"issuer": planeURL})
+	})
 	mux.Handle("GET "+issuer.JWKSPath, issuer.JWKS(f.ours, fail))
 	f.net.hosts[planeHost] = mux
 }
