@@ -104,10 +104,14 @@ func (p *plane) assemble(ctx context.Context, c planeConfig) error {
 	if err := p.issuer.EnsureKey(ctx); err != nil {
 		return err
 	}
+	trusted, err := openTrusted(c.identity.TrustedIssuers, c.url, c.log)
+	if err != nil {
+		return err
+	}
 	address := func(r *http.Request) string { return serving.ClientAddress(r, c.proxies) }
 	verifier := auth.NewVerifier(p.issuer, time.Now)
 	management, err := managementapi.NewServer(managementapi.Config{
-		Control: p.control, Verifier: verifier, Log: c.log, Now: time.Now, ClientAddress: address,
+		Control: p.control, Verifier: verifier.Trusting(p.control, trusted...), Log: c.log, Now: time.Now, ClientAddress: address,
 	})
 	if err != nil {
 		return err

@@ -327,7 +327,7 @@ func TestVerifyRefusesAttacks(t *testing.T) {
 				if cloud.CodeOf(err) != cloud.CodeUnauthenticated {
 					t.Fatalf("got %+v, %v; want %s", p, err, cloud.CodeUnauthenticated)
 				}
-				if p != (cloud.Principal{}) {
+				if !cmp.Equal(p, cloud.Principal{}) {
 					t.Errorf("a refusal came with the principal %+v", p)
 				}
 				if !strings.Contains(err.Error(), attack.want) {
@@ -583,7 +583,7 @@ func overwrite(s, text string, at int) string {
 func checkFuzzed(t *testing.T, p cloud.Principal, err error) {
 	t.Helper()
 	if err != nil {
-		if cloud.CodeOf(err) != cloud.CodeUnauthenticated || p != (cloud.Principal{}) {
+		if cloud.CodeOf(err) != cloud.CodeUnauthenticated || !cmp.Equal(p, cloud.Principal{}) {
 			t.Errorf("got %+v, %v; want %s alone", p, err, cloud.CodeUnauthenticated)
 		}
 		return

@@ -286,6 +286,7 @@ func TestTokensAreLessThanTheirOwners(t *testing.T) {
 			map[Action]string{
 				ActionStopFleet: "your token opens no more than viewer", ActionChangeFleet: "your token", ActionManageMembers: "your token",
 				ActionManageInvitations: "your token", ActionManageOrganization: "your token", ActionReadAudit: "your token",
+				ActionManageOwnKeys: "your token", ActionFoundOrganization: "your token", ActionAcceptInvitation: "your token", ActionLeaveOrganization: "your token",
 			},
 		},
 	} {
