@@ -26,6 +26,7 @@ type planeConfig struct {
 	url      string // under which clients and regions reach it
 	policy   cloud.HealthPolicy
 	proxies  []netip.Prefix
+	rate     rateLimit
 	log      *slog.Logger
 	metrics  *observe.Metrics
 }
@@ -68,7 +69,7 @@ func (p *plane) assemble(ctx context.Context, c planeConfig) error {
 	}
 	address := func(r *http.Request) string { return serving.ClientAddress(r, c.proxies) }
 	management, err := managementapi.NewServer(managementapi.Config{
-		Control: p.control, Verifier: auth.NewVerifier(p.issuer, time.Now), Log: c.log, Now: time.Now, ClientAddress: address,
+		Control: p.control, Verifier: auth.NewVerifier(p.issuer, time.Now), Limits: c.rate.limits(), Log: c.log, Now: time.Now, ClientAddress: address,
 	})
 	if err != nil {
 		return err

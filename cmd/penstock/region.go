@@ -41,6 +41,7 @@ type siteConfig struct {
 	fleet      int        // of the showcase
 	takeOver   bool       // from the daemon that fenced this one
 	proxies    []netip.Prefix
+	rate       rateLimit
 	log        *slog.Logger
 	metrics    *observe.Metrics
 }
@@ -119,7 +120,7 @@ func (s *site) serve(c siteConfig) (err error) {
 			Region: s.region, Reconciler: s.reconciler, Authority: s.grants, Engine: s.engine,
 			Types: c.file.types(), Quotas: c.file.quotas(), Log: c.log,
 		}),
-		Clusters: clusters, Verifier: auth.NewVerifier(s.keys, time.Now), Log: c.log,
+		Clusters: clusters, Verifier: auth.NewVerifier(s.keys, time.Now), Limits: c.rate.limits(), Log: c.log,
 		ClientAddress: func(r *http.Request) string { return serving.ClientAddress(r, c.proxies) },
 	})
 	if err != nil {

@@ -16,6 +16,7 @@ type servePlaneCommand struct {
 	Listen    string `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where to listen (default: ${default})."`
 	PublicURL string `name:"public-url" placeholder:"URL" help:"Under which clients and regions reach the plane; tokens name it as their issuer (default: where it listens)."`
 	serverFlags
+	limitFlags
 	healthFlags
 	logFlags
 }
@@ -49,7 +50,7 @@ func (c *servePlaneCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	plane, err := openPlane(ctx, planeConfig{
-		database: held, url: reached, policy: policy, proxies: proxies, log: proc.log, metrics: proc.metrics,
+		database: held, url: reached, policy: policy, proxies: proxies, rate: c.RateLimit, log: proc.log, metrics: proc.metrics,
 	})
 	if err != nil {
 		return err

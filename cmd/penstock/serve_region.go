@@ -27,6 +27,7 @@ type serveRegionCommand struct {
 	Organization   []string `placeholder:"ID" help:"Organizations to which a fleet is shown that nobody runs, for demonstrations; repeat it for several."`
 	Fleet          int      `default:"48" placeholder:"N" help:"How many instances that fleet has, 1 to 1000000 (default: ${default})."`
 	serverFlags
+	limitFlags
 	logFlags
 }
 
@@ -88,6 +89,7 @@ func (c *serveRegionCommand) config() (siteConfig, error) {
 		config.showFor = append(config.showFor, id)
 	}
 	var err error
+	config.rate = c.RateLimit
 	if config.proxies, err = serving.ParseProxies(c.BehindProxy); err != nil {
 		return config, err
 	}

@@ -22,6 +22,7 @@ type upCommand struct {
 	Engine       string `default:"simulated" placeholder:"NAME" help:"What runs the region's machines: simulated or libvirt (default: ${default})."`
 	Config       string `type:"path" placeholder:"FILE" help:"The region's types, addresses, quotas and its engine's settings; see docs/region.md (default: simulated hosts)."`
 	Fleet        int    `default:"48" placeholder:"N" help:"How many instances are shown that nobody runs, for demonstration; 1 to 1000000 (default: ${default})."`
+	limitFlags
 	healthFlags
 	logFlags
 }
@@ -69,7 +70,7 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 	}
 
 	plane, err := openPlane(ctx, planeConfig{
-		database: database(dir.planeDatabase()), url: planeAt.URL(), policy: policy, log: proc.log, metrics: proc.metrics,
+		database: database(dir.planeDatabase()), url: planeAt.URL(), policy: policy, rate: c.RateLimit, log: proc.log, metrics: proc.metrics,
 	})
 	if err != nil {
 		return err
@@ -82,7 +83,7 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 	site, err := openSite(ctx, siteConfig{
 		name: localRegion, database: database(dir.regionDatabase()), plane: planeAt.URL(), credential: made.credential,
 		folder: c.DataDir, engine: c.Engine, file: file,
-		showFor: []cloud.ID{made.organization.ID}, fleet: c.Fleet, log: proc.log, metrics: proc.metrics,
+		showFor: []cloud.ID{made.organization.ID}, fleet: c.Fleet, rate: c.RateLimit, log: proc.log, metrics: proc.metrics,
 		// Whoever holds the folder has plane and region in one process: nobody is
 		// in the right against it.
 		takeOver: true,

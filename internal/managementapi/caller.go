@@ -67,12 +67,16 @@ func (s *Server) admit(op rest.Operation, next http.Handler) http.Handler {
 }
 
 func (s *Server) identify(w http.ResponseWriter, r *http.Request, action cloud.Action) (cloud.Caller, error) {
+	address := s.ClientAddress(r)
 	principal, err := rest.Identify(r, s.Verifier)
 	if err != nil {
-		return cloud.Caller{}, err
+		return cloud.Caller{}, s.Limits.Refuse(w, address, err)
 	}
 	observe.NoteUser(r.Context(), principal.UserID)
+	if err := s.Limits.Spend(w, principal.UserID); err != nil {
+		return cloud.Caller{}, err
+	}
 	caller, err := s.Control.Admit(r.Context(), principal, action, r.Header.Get("X-ORG-ID"))
-	caller.Origin = cloud.Origin{RequestID: rest.RequestID(w), Address: s.ClientAddress(r)}
+	caller.Origin = cloud.Origin{RequestID: rest.RequestID(w), Address: address}
 	return caller, err
 }
