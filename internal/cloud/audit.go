@@ -43,3 +43,20 @@ type AuditFilter struct {
 	Since   time.Time // at or after
 	Until   time.Time // before
 }
+
+// maxAuditText bounds what a filter names, in bytes; no entry has anything
+// longer.
+const maxAuditText = 255
+
+// Check refuses a filter that no entry can pass.
+func (f AuditFilter) Check() error {
+	for _, text := range []struct{ name, value string }{{"actor", f.ActorID}, {"action", f.Action}, {"target", f.Target}} {
+		if len(text.value) > maxAuditText || !printable(text.value) {
+			return Invalid("%s must be at most %d printable characters", text.name, maxAuditText)
+		}
+	}
+	if !f.Since.IsZero() && !f.Until.IsZero() && !f.Since.Before(f.Until) {
+		return Invalid("since must be before until")
+	}
+	return nil
+}

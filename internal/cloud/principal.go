@@ -42,6 +42,54 @@ type Caller struct {
 	Version  FleetVersion
 }
 
+// Authorize decides whether the caller may do the action: by their role, by
+// their token, and by whether they or the organization are suspended. Every
+// refusal is CodeForbidden.
+func (c Caller) Authorize(a Action) error {
+	if err := c.Role.Authorize(a); err != nil {
+		if p, ok := a.permission(); ok && c.Role != "" && c.Role == c.MaxRole {
+			return Forbidden("to %s needs the role %s or above in this organization; your token opens no more than %s", a, p.Least, c.Role)
+		}
+		return err
+	}
+	if err := c.checkReach(a); err != nil {
+		return err
+	}
+	if a.Changes() {
+		return c.Suspended()
+	}
+	return nil
+}
+
+func (c Caller) checkReach(a Action) error {
+	p, _ := a.permission()
+	switch {
+	case p.Reach == AnyToken:
+		return nil
+	case c.User.Kind == Service:
+		return Forbidden("a service account may not %s; a person may", a)
+	case c.Personal:
+		return Forbidden("a personal token may not %s; sign in and use the token that you get by that", a)
+	case p.Reach == WholeToken && c.Principal.OrganizationID != "":
+		return Forbidden("a token that is bound to one organization may not %s; sign in without choosing one", a)
+	default:
+		return nil
+	}
+}
+
+// Suspended says why the caller may not change anything, as CodeForbidden; nil
+// if they may.
+func (c Caller) Suspended() error {
+	switch {
+	case !c.User.SuspendedAt.IsZero():
+		return Forbidden("your account is suspended: you may read, and change nothing; the operator of this cloud can tell why")
+	case c.Relation.Suspended:
+		return Forbidden("this organization is suspended: it may be read, and not changed; the operator of this cloud can tell why")
+	default:
+		return nil
+	}
+}
+
 // FleetVersion names a state of an organization's fleet: two reads with equal
 // versions differ at most in health that the passing of time made worse.
 type FleetVersion struct{ Fleet, Health int64 }

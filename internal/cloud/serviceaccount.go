@@ -1,6 +1,9 @@
 package cloud
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // ServiceAccount is a program's account in one organization, where it is a
 // member with a role. It outlives whoever made it.
@@ -37,3 +40,6 @@ const serviceDomain = "service.invalid"
 func ServiceEmail(account, organization string) Email {
 	return Email(account + "@" + organization + "." + serviceDomain)
 }
+
+// IsService reports whether an address is one that ServiceEmail makes.
+func (e Email) IsService() bool { return strings.HasSuffix(e.Domain(), "."+serviceDomain) }

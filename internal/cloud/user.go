@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // UserKind says whose account it is.
@@ -86,4 +87,12 @@ func (e Email) Key() string {
 		}
 		return r
 	}, string(e))
+}
+
+// Masked is the address as somebody may see it who need not know it: enough of
+// it for its owner to recognize.
+func (e Email) Masked() string {
+	local, domain, _ := strings.Cut(string(e), "@")
+	_, first := utf8.DecodeRuneInString(local)
+	return local[:first] + "…@" + domain
 }

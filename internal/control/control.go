@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -15,13 +16,44 @@ type Control struct {
 	now    func() time.Time
 	newID  func() cloud.ID
 	policy cloud.HealthPolicy
+	settings
 
 	marked atomic.Pointer[time.Time] // when this process last noted that it runs
 }
 
+// settings is what an installation may choose.
+type settings struct {
+	mailed   func()                    // wakes who sends mail; nil where nobody does
+	link     func(cloud.Secret) string // to the page of an invitation, by its token; nil for none
+	auditTTL time.Duration
+}
+
+// Option is something that an installation chooses.
+type Option func(*settings)
+
+// WithMail says that what people are told goes out by mail, and how to wake
+// whoever sends it, when a transaction has left some.
+func WithMail(wake func()) Option { return func(s *settings) { s.mailed = wake } }
+
+// WithLinks says where the page of an invitation is, by its token. Where there is
+// no mail whoever invites gets that link, to pass it on.
+func WithLinks(link func(token cloud.Secret) string) Option {
+	return func(s *settings) { s.link = link }
+}
+
+// WithAuditTTL says for how long the audit is kept, instead of cloud.AuditTTL.
+func WithAuditTTL(ttl time.Duration) Option { return func(s *settings) { s.auditTTL = ttl } }
+
 // New returns the use cases on a store. now gives the time, newID fresh UUIDv7s.
-func New(store cloud.Store, now func() time.Time, newID func() cloud.ID, policy cloud.HealthPolicy) *Control {
-	return &Control{store: store, now: func() time.Time { return stored(now()) }, newID: newID, policy: policy}
+func New(store cloud.Store, now func() time.Time, newID func() cloud.ID, policy cloud.HealthPolicy, options ...Option) *Control {
+	c := &Control{
+		store: store, now: func() time.Time { return stored(now()) }, newID: newID, policy: policy,
+		settings: settings{auditTTL: cloud.AuditTTL},
+	}
+	for _, set := range options {
+		set(&c.settings)
+	}
+	return c
 }
 
 // stored is a time as stores keep it, so that what is answered at once is what
@@ -35,33 +67,63 @@ func (c *Control) Ping(ctx context.Context) error { return c.store.Ping(ctx) }
 // that they ask for ("" leaves the choice to their token and membership). It
 // reads membership anew each time.
 //
-// The refusals: CodeUnauthenticated for an account that is gone, and those of
-// cloud.ChooseOrganization and cloud.Role.Authorize.
+// The refusals: CodeUnauthenticated for an account that is gone and a token that
+// was revoked, and those of cloud.ChooseOrganization and cloud.Caller.Authorize.
 func (c *Control) Admit(ctx context.Context, p cloud.Principal, action cloud.Action, asked string) (cloud.Caller, error) {
+	return c.admit(ctx, p, action, func(relations []cloud.Relation) (cloud.Relation, error) {
+		var organization cloud.ID
+		if asked != "" {
+			var err error
+			if organization, err = cloud.ParseID(asked); err != nil {
+				return cloud.Relation{}, cloud.Invalid("X-ORG-ID: %v", err)
+			}
+		}
+		return cloud.ChooseOrganization(relations, p.OrganizationID, organization)
+	})
+}
+
+// AdmitTo is Admit for a request whose path names the organization: one that is
+// not the caller's, or not their token's, is CodeNotFound.
+func (c *Control) AdmitTo(ctx context.Context, p cloud.Principal, action cloud.Action, named string) (cloud.Caller, error) {
+	return c.admit(ctx, p, action, func(relations []cloud.Relation) (cloud.Relation, error) {
+		organization, err := cloud.ParseID(named)
+		if err != nil {
+			return cloud.Relation{}, errNoOrganization
+		}
+		relation, err := cloud.ChooseOrganization(relations, p.OrganizationID, organization)
+		if err != nil {
+			return cloud.Relation{}, errNoOrganization
+		}
+		return relation, nil
+	})
+}
+
+var errNoOrganization = cloud.NotFound("you have no organization of that id; GET /organizations lists yours")
+
+func (c *Control) admit(ctx context.Context, p cloud.Principal, action cloud.Action, choose func([]cloud.Relation) (cloud.Relation, error)) (cloud.Caller, error) {
 	standing, err := c.store.Standing(ctx, p.UserID)
 	if cloud.CodeOf(err) == cloud.CodeNotFound {
-		return cloud.Caller{}, cloud.Unauthenticated("the account of this token no longer exists")
+		return cloud.Caller{}, errNoAccount
 	}
 	if err != nil {
 		return cloud.Caller{}, err
 	}
+	if p.TokenID != "" && slices.Contains(standing.RevokedTokens, p.TokenID) {
+		return cloud.Caller{}, cloud.Unauthenticated("this token was revoked; get another one")
+	}
 	caller := cloud.Caller{Principal: p, User: standing.User}
 	if !action.NeedsOrganization() {
-		return caller, nil
+		return caller, caller.Authorize(action)
 	}
-	var organization cloud.ID
-	if asked != "" {
-		if organization, err = cloud.ParseID(asked); err != nil {
-			return caller, cloud.Invalid("X-ORG-ID: %v", err)
-		}
-	}
-	caller.Relation, err = cloud.ChooseOrganization(standing.Relations, p.OrganizationID, organization)
-	if err != nil {
+	if caller.Relation, err = choose(standing.Relations); err != nil {
 		return caller, err
 	}
+	caller.Role = caller.Role.AtMost(p.MaxRole)
 	caller.Version = cloud.FleetVersion{Fleet: caller.FleetRevision, Health: standing.HealthRevision}
-	return caller, caller.Role.Authorize(action)
+	return caller, caller.Authorize(action)
 }
+
+var errNoAccount = cloud.Unauthenticated("the account of this token no longer exists")
 
 // changeAs runs a change in one transaction. The caller's role is read again
 // in it: it may have been taken away since the caller was admitted.
@@ -84,22 +146,36 @@ func changing[T any](ctx context.Context, c *Control, caller cloud.Caller, actio
 	return result, err
 }
 
-func reauthorize(tx cloud.Writer, caller cloud.Caller, action cloud.Action) error {
+// reauthorize decides as admit did, by what is so in the transaction.
+func reauthorize(tx cloud.Writer, caller cloud.Caller, action cloud.Action) (err error) {
 	if !action.NeedsOrganization() {
-		return nil
+		if caller.User, err = tx.User(caller.UserID); cloud.CodeOf(err) == cloud.CodeNotFound {
+			return errNoAccount
+		}
+		if err != nil {
+			return err
+		}
+		return caller.Authorize(action)
 	}
 	// Locked first, so that nobody's role changes while this is decided.
 	if err := tx.LockOrganization(caller.Relation.OrganizationID); err != nil {
 		return err
 	}
-	member, err := tx.Member(caller.Relation.OrganizationID, caller.UserID)
+	organization, err := tx.Organization(caller.Relation.OrganizationID)
+	if err != nil {
+		return err
+	}
+	member, err := tx.Member(organization.ID, caller.UserID)
 	if cloud.CodeOf(err) == cloud.CodeNotFound {
 		return cloud.Forbidden("you no longer belong to this organization")
 	}
 	if err != nil {
 		return err
 	}
-	return member.Role.Authorize(action)
+	caller.User = member.User
+	caller.Role = member.Role.AtMost(caller.MaxRole)
+	caller.Relation.Suspended = !organization.SuspendedAt.IsZero()
+	return caller.Authorize(action)
 }
 
 // change describes a mutation for the audit. Before and after are what the

@@ -13,8 +13,8 @@ const JobInterval = time.Minute
 // KeepHouse forgets what is over, if that is due and no other process does it;
 // call it every JobInterval. It tells whether it was done.
 func (c *Control) KeepHouse(ctx context.Context) (done bool, err error) {
+	now := c.now()
 	err = c.store.Write(ctx, func(tx cloud.Writer) (err error) {
-		now := c.now()
 		if done, err = tx.ClaimJob(cloud.Housekeeping, now); err != nil || !done {
 			return err
 		}
@@ -25,7 +25,18 @@ func (c *Control) KeepHouse(ctx context.Context) (done bool, err error) {
 		if err := tx.DeleteExpiredOutcomes(now); err != nil {
 			return err
 		}
-		return tx.DeleteExpiredSigningKeys(now)
+		if err := tx.DeleteExpiredSigningKeys(now); err != nil {
+			return err
+		}
+		return tx.DeleteExpired(now.Add(-afterlife))
 	})
-	return done && err == nil, err
+	if err != nil || !done {
+		return false, err
+	}
+	return true, c.forgetAudit(ctx, now)
 }
+
+// afterlife is how much longer than it is good anything about people is kept. A
+// token is believed for a little after its end, where clocks differ, and so must
+// its revocation be.
+const afterlife = time.Hour

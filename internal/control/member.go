@@ -25,9 +25,12 @@ func (c *Control) UpdateMember(ctx context.Context, caller cloud.Caller, user, r
 		return cloud.Member{}, err
 	}
 	var member cloud.Member
-	err = c.changeMember(ctx, caller, user, next, func(tx cloud.Writer, m cloud.Member) error {
+	err = c.changeMember(ctx, caller, user, func(tx cloud.Writer, m cloud.Member) error {
 		member = m
 		member.Role = next
+		if err := checkLastAdmin(tx, m, next); err != nil {
+			return err
+		}
 		if m.Role == next {
 			return nil
 		}
@@ -45,41 +48,62 @@ func (c *Control) UpdateMember(ctx context.Context, caller cloud.Caller, user, r
 // DeleteMember removes a member from the caller's organization. CodeNotFound
 // for nobody of that id, CodeConflict for the last admin.
 func (c *Control) DeleteMember(ctx context.Context, caller cloud.Caller, user string) error {
-	return c.changeMember(ctx, caller, user, "", func(tx cloud.Writer, m cloud.Member) error {
-		if err := tx.RemoveMember(m.OrganizationID, m.User.ID); err != nil {
-			return err
-		}
-		return c.auditCaller(tx, caller, change{
-			action: "member.delete", target: string(m.User.ID), organization: m.OrganizationID, before: roleOf(m),
-		})
+	return c.changeMember(ctx, caller, user, func(tx cloud.Writer, m cloud.Member) error {
+		return c.endMembership(tx, caller, m, "member.delete")
 	})
 }
 
-// changeMember runs a change of one member that leaves them with the role next
-// ("" for none), under the lock that keeps the count of admins true.
-func (c *Control) changeMember(ctx context.Context, caller cloud.Caller, user string, next cloud.Role, fn func(cloud.Writer, cloud.Member) error) error {
+// endMembership removes a member, and with the membership the tokens that were
+// made for it: whoever is invited again does not get them back. CodeConflict for
+// the last admin. The organization's row is locked.
+func (c *Control) endMembership(tx cloud.Writer, caller cloud.Caller, m cloud.Member, action string) error {
+	if err := checkLastAdmin(tx, m, ""); err != nil {
+		return err
+	}
+	tokens, err := tx.DeletePersonalTokensIn(m.OrganizationID, m.User.ID)
+	if err != nil {
+		return err
+	}
+	for _, t := range tokens {
+		if err := tx.RevokeToken(cloud.RevokedToken{UserID: t.UserID, TokenID: string(t.ID), ExpiresAt: t.ExpiresAt}); err != nil {
+			return err
+		}
+	}
+	if err := tx.RemoveMember(m.OrganizationID, m.User.ID); err != nil {
+		return err
+	}
+	return c.auditCaller(tx, caller, change{
+		action: action, target: string(m.User.ID), organization: m.OrganizationID, before: roleOf(m),
+	})
+}
+
+// changeMember runs a change of one member, a person, under the lock that keeps
+// the count of admins true.
+func (c *Control) changeMember(ctx context.Context, caller cloud.Caller, user string, fn func(cloud.Writer, cloud.Member) error) error {
 	id, err := cloud.ParseID(user)
 	if err != nil {
 		return errNoMember
 	}
-	organization := caller.Relation.OrganizationID
 	return c.changeAs(ctx, caller, cloud.ActionManageMembers, func(tx cloud.Writer) error {
-		member, err := tx.Member(organization, id)
-		if cloud.CodeOf(err) == cloud.CodeNotFound {
+		member, err := tx.Member(caller.Relation.OrganizationID, id)
+		if cloud.CodeOf(err) == cloud.CodeNotFound || err == nil && member.User.Kind == cloud.Service {
 			return errNoMember
 		}
 		if err != nil {
 			return err
 		}
-		admins, err := tx.CountAdmins(organization)
-		if err != nil {
-			return err
-		}
-		if err := cloud.CheckLastAdmin(member, next, admins); err != nil {
-			return err
-		}
 		return fn(tx, member)
 	})
+}
+
+// checkLastAdmin refuses to leave a member with the role next ("" for none) if
+// the organization would have no admin then.
+func checkLastAdmin(tx cloud.Reader, m cloud.Member, next cloud.Role) error {
+	admins, err := tx.CountAdmins(m.OrganizationID)
+	if err != nil {
+		return err
+	}
+	return cloud.CheckLastAdmin(m, next, admins)
 }
 
 var errNoMember = cloud.NotFound("no member of this organization has that id; GET /members lists them")
@@ -164,7 +188,7 @@ func (o Operator) ensureUser(tx cloud.Writer, email cloud.Email) (cloud.User, er
 		return user, err
 	}
 	local, _, _ := strings.Cut(string(email), "@")
-	user = cloud.User{ID: o.newID(), Email: email, Name: local, CreatedAt: o.now()}
+	user = cloud.User{ID: o.newID(), Email: email, Name: local, Kind: cloud.Person, CreatedAt: o.now()}
 	if err := tx.CreateUser(user); err != nil {
 		return user, err
 	}

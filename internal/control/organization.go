@@ -31,6 +31,78 @@ func boundOrganization(tx cloud.Reader, caller cloud.Caller, bound cloud.ID, pag
 	return []cloud.Organization{o}, err
 }
 
+// FoundOrganization makes an organization of which the caller is the admin. Its
+// unique name is made from what people call it. CodeInvalid for a display name
+// that is none.
+func (c *Control) FoundOrganization(ctx context.Context, caller cloud.Caller, key, displayName string) (cloud.Organization, error) {
+	if err := cloud.CheckTitle("display_name", displayName); err != nil {
+		return cloud.Organization{}, err
+	}
+	return once(ctx, c, caller, cloud.ActionFoundOrganization, key, displayName, func(tx cloud.Writer) (cloud.Organization, error) {
+		made, err := createNamed(tx, cloud.Organization{ID: c.newID(), DisplayName: displayName, CreatedAt: c.now()})
+		if err != nil {
+			return made, err
+		}
+		founder := cloud.Member{OrganizationID: made.ID, User: caller.User, Role: cloud.RoleAdmin, JoinedAt: made.CreatedAt}
+		if err := tx.AddMember(founder); err != nil {
+			return made, err
+		}
+		return made, c.auditCaller(tx, caller, change{
+			action: "organization.create", target: string(made.ID), organization: made.ID, after: namesOf(made),
+		})
+	})
+}
+
+// createNamed makes an organization under the first name for it that is free.
+func createNamed(tx cloud.Writer, o cloud.Organization) (cloud.Organization, error) {
+	for name := range namesFor(o) {
+		o.Name = name
+		if err := tx.CreateOrganization(o); cloud.CodeOf(err) != cloud.CodeConflict {
+			return o, err
+		}
+	}
+	return o, cloud.Conflict("the names for %q are taken; choose another display_name", o.DisplayName)
+}
+
+// UpdateOrganization changes what people call the caller's organization. Its
+// unique name stays. CodeInvalid for a display name that is none.
+func (c *Control) UpdateOrganization(ctx context.Context, caller cloud.Caller, displayName string) (cloud.Organization, error) {
+	if err := cloud.CheckTitle("display_name", displayName); err != nil {
+		return cloud.Organization{}, err
+	}
+	return changing(ctx, c, caller, cloud.ActionManageOrganization, func(tx cloud.Writer) (cloud.Organization, error) {
+		before, err := tx.Organization(caller.Relation.OrganizationID)
+		if err != nil || before.DisplayName == displayName {
+			return before, err
+		}
+		after := before
+		after.DisplayName = displayName
+		if err := tx.UpdateOrganization(after.ID, displayName); err != nil {
+			return after, err
+		}
+		return after, c.auditCaller(tx, caller, change{
+			action: "organization.update", target: string(after.ID), organization: after.ID,
+			before: namesOf(before), after: namesOf(after),
+		})
+	})
+}
+
+// LeaveOrganization ends the caller's own membership. CodeConflict for the last
+// admin.
+func (c *Control) LeaveOrganization(ctx context.Context, caller cloud.Caller) error {
+	return c.changeAs(ctx, caller, cloud.ActionLeaveOrganization, func(tx cloud.Writer) error {
+		member, err := tx.Member(caller.Relation.OrganizationID, caller.UserID)
+		if err != nil {
+			return err
+		}
+		return c.endMembership(tx, caller, member, "member.leave")
+	})
+}
+
+func namesOf(o cloud.Organization) map[string]any {
+	return map[string]any{"name": o.Name, "display_name": o.DisplayName}
+}
+
 // CreateOrganization makes an organization. CodeInvalid for a name that is not
 // a DNS label, CodeConflict for one that is taken.
 func (o Operator) CreateOrganization(ctx context.Context, name, displayName string) (cloud.Organization, error) {
