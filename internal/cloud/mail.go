@@ -11,6 +11,10 @@ const (
 	MailCode       MailKind = "code"
 )
 
+// MailRetention is how long mails are kept after they are of no use: until then
+// they are counted, and whoever asked for one sees what became of it.
+const MailRetention = 24 * time.Hour
+
 // MailState is what became of a mail.
 type MailState string
 

@@ -75,7 +75,9 @@ type PeopleWriter interface {
 	// DeletePersonalTokensIn removes those that open an organization, and returns
 	// them.
 	DeletePersonalTokensIn(organization, user ID) ([]PersonalToken, error)
-	RevokeToken(t RevokedToken) error // idempotent; it touches the user's grants
+	// RevokeToken is idempotent, and touches the user's grants. CodeInvalid for a
+	// token's id that has a space in it.
+	RevokeToken(t RevokedToken) error
 
 	CreateAuthorization(a Authorization) error
 	// AgreeAuthorization notes who agreed, and SaveAuthorizationCode the code that
@@ -95,8 +97,8 @@ type PeopleWriter interface {
 	DeleteRefreshTokensOf(user ID) ([]RefreshToken, error)
 
 	CreateDeviceCode(d DeviceCode) error // CodeConflict on its user code
-	// SetDeviceCode moves it from one state to another, for a user; CodeConflict if it is not
-	// in that state.
+	// SetDeviceCode moves it from one state to another, for a user: the first one
+	// stays its user. CodeConflict if it is not in that state.
 	SetDeviceCode(hash SecretHash, from, to DeviceState, user ID, at time.Time) error
 
 	EnqueueMail(m Mail) error
@@ -105,11 +107,11 @@ type PeopleWriter interface {
 	// at once none gets the same.
 	LeaseMail(now, until time.Time) (Mail, error)
 	// SettleMail notes what became of an attempt: sent, failed for good, or
-	// pending until due.
+	// pending until due. CodeNotFound for one that was sent by another attempt.
 	SettleMail(id ID, state MailState, due time.Time, cause string) error
 
-	// DeleteExpired removes sessions, sign-ins, authorizations, codes, tokens,
-	// revocations and mails that have expired at now.
+	// DeleteExpired removes sessions, sign-ins, authorizations, codes, tokens and
+	// revocations that have expired at now, and mails MailRetention later.
 	DeleteExpired(now time.Time) error
 	// DeleteAudit removes entries from before an instant, at most limit, and
 	// returns how many there were.

@@ -133,7 +133,7 @@ func audit(t *testing.T, s cloud.Store) []cloud.AuditEntry {
 			}
 		}
 		for _, owner := range owners {
-			entries, err := r.AuditEntries(owner, cloud.Page{})
+			entries, err := r.Audit(owner, cloud.AuditFilter{}, cloud.Page{})
 			if err != nil {
 				return err
 			}

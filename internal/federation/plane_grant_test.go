@@ -24,7 +24,7 @@ const (
 func (s *stand) join(id cloud.ID, role cloud.Role) {
 	s.t.Helper()
 	s.write(func(w cloud.Writer) error {
-		user := cloud.User{ID: id, Email: cloud.Email(string(id) + "@example.com")}
+		user := cloud.User{ID: id, Email: cloud.Email(string(id) + "@example.com"), Kind: cloud.Person}
 		if err := w.CreateUser(user); err != nil {
 			return err
 		}

@@ -177,7 +177,7 @@ func TestManyRegionsReportTheSameOrganizations(t *testing.T) {
 	const user cloud.ID = "0195c0de-0000-7000-8000-0000000000aa"
 	var organizations []cloud.ID
 	s.write(func(w cloud.Writer) error {
-		errs := []error{w.CreateUser(cloud.User{ID: user, Email: "ada@example.com"})}
+		errs := []error{w.CreateUser(cloud.User{ID: user, Email: "ada@example.com", Kind: cloud.Person})}
 		for n := range organizationCount {
 			id := cloud.ID(fmt.Sprintf("0195c0de-0000-7000-8000-%012d", n))
 			organizations = append(organizations, id)

@@ -76,7 +76,7 @@ func newStandOn(t *testing.T, stores ...cloud.Store) *stand {
 			if err := w.CreateOrganization(cloud.Organization{ID: id, Name: name, CreatedAt: s.now}); err != nil {
 				return err
 			}
-			user := cloud.User{ID: "user-" + id, Email: cloud.Email(name + "@example.com")}
+			user := cloud.User{ID: "user-" + id, Email: cloud.Email(name + "@example.com"), Kind: cloud.Person}
 			if err := w.CreateUser(user); err != nil {
 				return err
 			}
@@ -234,9 +234,12 @@ func (s *stand) touched(action func()) []string {
 	return moved
 }
 
+// audited is the audit from its beginning.
 func (s *stand) audited() []cloud.AuditEntry {
 	s.t.Helper()
-	return read(s, func(r cloud.Reader) ([]cloud.AuditEntry, error) { return r.AuditEntries("", cloud.Page{}) })
+	entries := read(s, func(r cloud.Reader) ([]cloud.AuditEntry, error) { return r.Audit("", cloud.AuditFilter{}, cloud.Page{}) })
+	slices.Reverse(entries)
+	return entries
 }
 
 // same compares the plane's copy, without what is missing, with what a region

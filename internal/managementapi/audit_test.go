@@ -21,10 +21,11 @@ func (w *world) audited() []cloud.AuditEntry {
 	w.read(func(r cloud.Reader) error {
 		all = nil
 		for _, organization := range []cloud.ID{"", acme, globex} {
-			entries, err := r.AuditEntries(organization, cloud.Page{})
+			entries, err := r.Audit(organization, cloud.AuditFilter{}, cloud.Page{})
 			if err != nil {
 				return err
 			}
+			slices.Reverse(entries)
 			all = append(all, entries...)
 		}
 		return nil

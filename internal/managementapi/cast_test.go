@@ -191,7 +191,7 @@ func people(w cloud.Writer) error {
 		several:  {acme: cloud.RoleEditor, globex: cloud.RoleViewer},
 	}
 	for name, id := range userIDs {
-		u := cloud.User{ID: id, Email: emailOf(name), Name: "The " + name, CreatedAt: founded}
+		u := cloud.User{ID: id, Email: emailOf(name), Name: "The " + name, Kind: cloud.Person, CreatedAt: founded}
 		if err := w.CreateUser(u); err != nil {
 			return err
 		}

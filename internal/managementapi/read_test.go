@@ -148,7 +148,7 @@ func crowd(tx cloud.Writer) error {
 		id := func(kind int) cloud.ID { return cloud.ID(fmt.Sprintf("019cae00-0000-7000-b%03x-%012x", kind, (i*5)%8)) }
 		name := fmt.Sprintf("extra-%d", (i*3)%8)
 		organization := cloud.Organization{ID: id(1), Name: name, DisplayName: name, CreatedAt: start}
-		user := cloud.User{ID: id(2), Email: emailOf(name), Name: name, CreatedAt: start}
+		user := cloud.User{ID: id(2), Email: emailOf(name), Name: name, Kind: cloud.Person, CreatedAt: start}
 		for _, err := range []error{
 			tx.CreateOrganization(organization),
 			tx.AddMember(cloud.Member{OrganizationID: organization.ID, User: cloud.User{ID: userIDs[admin]}, Role: cloud.RoleViewer, JoinedAt: start}),

@@ -81,7 +81,7 @@ func loadFleet(ctx context.Context, file string, instances int) (err error) {
 
 func createOrganization(tx cloud.Writer, name string, now time.Time) (cloud.ID, error) {
 	o := cloud.Organization{ID: newID(), Name: name, DisplayName: name, CreatedAt: now}
-	u := cloud.User{ID: newID(), Email: cloud.Email(memberOf(name)), Name: "Ada", CreatedAt: now}
+	u := cloud.User{ID: newID(), Email: cloud.Email(memberOf(name)), Name: "Ada", Kind: cloud.Person, CreatedAt: now}
 	if err := tx.CreateOrganization(o); err != nil {
 		return "", err
 	}

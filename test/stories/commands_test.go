@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -205,8 +206,8 @@ func cmdAudit(ts *testscript.TestScript, args []string) {
 			}
 			of = organization.ID
 		}
-		entries, err := tx.AuditEntries(of, cloud.Page{})
-		for _, e := range entries {
+		entries, err := tx.Audit(of, cloud.AuditFilter{}, cloud.Page{})
+		for _, e := range slices.Backward(entries) {
 			fmt.Fprintln(ts.Stdout(), e.Actor.Kind, e.Actor.ID, e.Action, e.Target, e.Before, e.After)
 		}
 		return err

@@ -441,7 +441,7 @@ func auditedIn(t *testing.T, store cloud.Store, keys, emails []string) {
 			return err
 		}
 		for _, of := range []cloud.ID{"", organization.ID} {
-			entries, err := tx.AuditEntries(of, cloud.Page{})
+			entries, err := tx.Audit(of, cloud.AuditFilter{}, cloud.Page{})
 			if err != nil {
 				return err
 			}

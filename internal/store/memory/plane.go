@@ -48,12 +48,10 @@ type row struct {
 	snapshot cloud.ID // the last one that it was seen in
 }
 
-// NewPlane returns a store of which nothing is known but its nonce key.
+// NewPlane returns a store of which nothing is known but its keys.
 func NewPlane() *Plane {
-	var key [32]byte
-	_, _ = rand.Read(key[:]) // never fails
 	return &Plane{state: &planeState{
-		plane:         cloud.Plane{NonceKey: cloud.NewSecret(string(key[:]))},
+		plane:         cloud.Plane{NonceKey: newKey(), MailKey: newKey()},
 		organizations: map[cloud.ID]cloud.Organization{},
 		users:         map[cloud.ID]cloud.User{},
 		regions:       map[string]cloud.Region{},
@@ -63,6 +61,12 @@ func NewPlane() *Plane {
 		objects:       map[place]row{},
 		grants:        map[cloud.GrantKey]uint64{},
 	}}
+}
+
+func newKey() cloud.Secret {
+	var key [32]byte
+	_, _ = rand.Read(key[:]) // never fails
+	return cloud.NewSecret(string(key[:]))
 }
 
 // Clone returns a store of its own with what this one holds now.

@@ -52,21 +52,59 @@ func (q *Queries) AppendAudit(ctx context.Context, arg AppendAuditParams) (int64
 	return result.RowsAffected(), nil
 }
 
+const deleteAuditBefore = `-- name: DeleteAuditBefore :execrows
+DELETE FROM audit_entries WHERE id IN (
+    SELECT old.id FROM audit_entries old WHERE old.at < $1 ORDER BY old.at LIMIT CAST($2 AS BIGINT)
+)
+`
+
+type DeleteAuditBeforeParams struct {
+	Until   int64
+	MaxRows int64
+}
+
+func (q *Queries) DeleteAuditBefore(ctx context.Context, arg DeleteAuditBeforeParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteAuditBefore, arg.Until, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const listAuditEntries = `-- name: ListAuditEntries :many
 SELECT id, at, organization_id, actor_kind, actor_id, action, target, before, after, request_id, address FROM audit_entries
-WHERE organization_id = $1 AND id > $2
-ORDER BY id
-LIMIT CAST($3 AS BIGINT)
+WHERE organization_id = $1 AND id < $2
+    AND at >= $3 AND at < $4
+    AND (CAST($5 AS TEXT) = '' OR actor_id = $5)
+    AND (CAST($6 AS TEXT) = '' OR action = $6)
+    AND (CAST($7 AS TEXT) = '' OR target = $7)
+ORDER BY id DESC
+LIMIT CAST($8 AS BIGINT)
 `
 
 type ListAuditEntriesParams struct {
 	OrganizationID string
-	AfterID        string
+	BeforeID       string
+	Since          int64
+	Until          int64
+	ActorID        string
+	Action         string
+	Target         string
 	MaxRows        int64
 }
 
+// What is ” picks every entry.
 func (q *Queries) ListAuditEntries(ctx context.Context, arg ListAuditEntriesParams) ([]AuditEntry, error) {
-	rows, err := q.db.Query(ctx, listAuditEntries, arg.OrganizationID, arg.AfterID, arg.MaxRows)
+	rows, err := q.db.Query(ctx, listAuditEntries,
+		arg.OrganizationID,
+		arg.BeforeID,
+		arg.Since,
+		arg.Until,
+		arg.ActorID,
+		arg.Action,
+		arg.Target,
+		arg.MaxRows,
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -10,15 +10,16 @@ import (
 )
 
 const createInvitation = `-- name: CreateInvitation :execrows
-INSERT INTO invitations (id, organization_id, email, email_key, role, invited_by, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO invitations (id, organization_id, email, email_key, role, invited_by, created_at, expires_at, generation)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (organization_id, email_key) DO UPDATE SET
     id = excluded.id,
     email = excluded.email,
     role = excluded.role,
     invited_by = excluded.invited_by,
     created_at = excluded.created_at,
-    expires_at = excluded.expires_at
+    expires_at = excluded.expires_at,
+    generation = excluded.generation
 WHERE invitations.expires_at <= excluded.created_at
 `
 
@@ -31,6 +32,7 @@ type CreateInvitationParams struct {
 	InvitedBy      string
 	CreatedAt      int64
 	ExpiresAt      int64
+	Generation     int64
 }
 
 func (q *Queries) CreateInvitation(ctx context.Context, arg CreateInvitationParams) (int64, error) {
@@ -43,6 +45,7 @@ func (q *Queries) CreateInvitation(ctx context.Context, arg CreateInvitationPara
 		arg.InvitedBy,
 		arg.CreatedAt,
 		arg.ExpiresAt,
+		arg.Generation,
 	)
 	if err != nil {
 		return 0, err
@@ -77,36 +80,53 @@ func (q *Queries) DeleteInvitation(ctx context.Context, arg DeleteInvitationPara
 }
 
 const getInvitation = `-- name: GetInvitation :one
-SELECT id, organization_id, email, email_key, role, invited_by, created_at, expires_at FROM invitations
-WHERE organization_id = $1 AND id = $2 AND expires_at > $3
+SELECT i.id, i.organization_id, i.email, i.email_key, i.role, i.invited_by, i.created_at, i.expires_at, i.generation, COALESCE(m.state, '') AS mail, COALESCE(m.error, '') AS mail_error
+FROM invitations i
+LEFT JOIN mails m ON m.id = (
+    SELECT MAX(latest.id) FROM mails latest WHERE latest.reference = i.id AND latest.generation = i.generation
+)
+WHERE i.id = $1 AND i.expires_at > $2
 `
 
 type GetInvitationParams struct {
-	OrganizationID string
-	ID             string
-	Now            int64
+	ID  string
+	Now int64
 }
 
-func (q *Queries) GetInvitation(ctx context.Context, arg GetInvitationParams) (Invitation, error) {
-	row := q.db.QueryRow(ctx, getInvitation, arg.OrganizationID, arg.ID, arg.Now)
-	var i Invitation
+type GetInvitationRow struct {
+	Invitation Invitation
+	Mail       string
+	MailError  string
+}
+
+// Each with what became of the latest mail about it.
+func (q *Queries) GetInvitation(ctx context.Context, arg GetInvitationParams) (GetInvitationRow, error) {
+	row := q.db.QueryRow(ctx, getInvitation, arg.ID, arg.Now)
+	var i GetInvitationRow
 	err := row.Scan(
-		&i.ID,
-		&i.OrganizationID,
-		&i.Email,
-		&i.EmailKey,
-		&i.Role,
-		&i.InvitedBy,
-		&i.CreatedAt,
-		&i.ExpiresAt,
+		&i.Invitation.ID,
+		&i.Invitation.OrganizationID,
+		&i.Invitation.Email,
+		&i.Invitation.EmailKey,
+		&i.Invitation.Role,
+		&i.Invitation.InvitedBy,
+		&i.Invitation.CreatedAt,
+		&i.Invitation.ExpiresAt,
+		&i.Invitation.Generation,
+		&i.Mail,
+		&i.MailError,
 	)
 	return i, err
 }
 
 const listInvitations = `-- name: ListInvitations :many
-SELECT id, organization_id, email, email_key, role, invited_by, created_at, expires_at FROM invitations
-WHERE organization_id = $1 AND id > $2 AND expires_at > $3
-ORDER BY id
+SELECT i.id, i.organization_id, i.email, i.email_key, i.role, i.invited_by, i.created_at, i.expires_at, i.generation, COALESCE(m.state, '') AS mail, COALESCE(m.error, '') AS mail_error
+FROM invitations i
+LEFT JOIN mails m ON m.id = (
+    SELECT MAX(latest.id) FROM mails latest WHERE latest.reference = i.id AND latest.generation = i.generation
+)
+WHERE i.organization_id = $1 AND i.id > $2 AND i.expires_at > $3
+ORDER BY i.id
 LIMIT CAST($4 AS BIGINT)
 `
 
@@ -117,7 +137,13 @@ type ListInvitationsParams struct {
 	MaxRows        int64
 }
 
-func (q *Queries) ListInvitations(ctx context.Context, arg ListInvitationsParams) ([]Invitation, error) {
+type ListInvitationsRow struct {
+	Invitation Invitation
+	Mail       string
+	MailError  string
+}
+
+func (q *Queries) ListInvitations(ctx context.Context, arg ListInvitationsParams) ([]ListInvitationsRow, error) {
 	rows, err := q.db.Query(ctx, listInvitations,
 		arg.OrganizationID,
 		arg.AfterID,
@@ -128,18 +154,21 @@ func (q *Queries) ListInvitations(ctx context.Context, arg ListInvitationsParams
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Invitation
+	var items []ListInvitationsRow
 	for rows.Next() {
-		var i Invitation
+		var i ListInvitationsRow
 		if err := rows.Scan(
-			&i.ID,
-			&i.OrganizationID,
-			&i.Email,
-			&i.EmailKey,
-			&i.Role,
-			&i.InvitedBy,
-			&i.CreatedAt,
-			&i.ExpiresAt,
+			&i.Invitation.ID,
+			&i.Invitation.OrganizationID,
+			&i.Invitation.Email,
+			&i.Invitation.EmailKey,
+			&i.Invitation.Role,
+			&i.Invitation.InvitedBy,
+			&i.Invitation.CreatedAt,
+			&i.Invitation.ExpiresAt,
+			&i.Invitation.Generation,
+			&i.Mail,
+			&i.MailError,
 		); err != nil {
 			return nil, err
 		}
@@ -149,4 +178,121 @@ func (q *Queries) ListInvitations(ctx context.Context, arg ListInvitationsParams
 		return nil, err
 	}
 	return items, nil
+}
+
+const listInvitationsTo = `-- name: ListInvitationsTo :many
+SELECT i.id, i.organization_id, i.email, i.email_key, i.role, i.invited_by, i.created_at, i.expires_at, i.generation, COALESCE(m.state, '') AS mail, COALESCE(m.error, '') AS mail_error
+FROM invitations i
+LEFT JOIN mails m ON m.id = (
+    SELECT MAX(latest.id) FROM mails latest WHERE latest.reference = i.id AND latest.generation = i.generation
+)
+WHERE i.email_key = $1 AND i.expires_at > $2
+ORDER BY i.id
+`
+
+type ListInvitationsToParams struct {
+	EmailKey string
+	Now      int64
+}
+
+type ListInvitationsToRow struct {
+	Invitation Invitation
+	Mail       string
+	MailError  string
+}
+
+func (q *Queries) ListInvitationsTo(ctx context.Context, arg ListInvitationsToParams) ([]ListInvitationsToRow, error) {
+	rows, err := q.db.Query(ctx, listInvitationsTo, arg.EmailKey, arg.Now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListInvitationsToRow
+	for rows.Next() {
+		var i ListInvitationsToRow
+		if err := rows.Scan(
+			&i.Invitation.ID,
+			&i.Invitation.OrganizationID,
+			&i.Invitation.Email,
+			&i.Invitation.EmailKey,
+			&i.Invitation.Role,
+			&i.Invitation.InvitedBy,
+			&i.Invitation.CreatedAt,
+			&i.Invitation.ExpiresAt,
+			&i.Invitation.Generation,
+			&i.Mail,
+			&i.MailError,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const renewInvitation = `-- name: RenewInvitation :one
+UPDATE invitations SET generation = generation + 1, expires_at = $1
+WHERE organization_id = $2 AND id = $3 AND expires_at > $4
+RETURNING id, organization_id, email, email_key, role, invited_by, created_at, expires_at, generation
+`
+
+type RenewInvitationParams struct {
+	ExpiresAt      int64
+	OrganizationID string
+	ID             string
+	Now            int64
+}
+
+func (q *Queries) RenewInvitation(ctx context.Context, arg RenewInvitationParams) (Invitation, error) {
+	row := q.db.QueryRow(ctx, renewInvitation,
+		arg.ExpiresAt,
+		arg.OrganizationID,
+		arg.ID,
+		arg.Now,
+	)
+	var i Invitation
+	err := row.Scan(
+		&i.ID,
+		&i.OrganizationID,
+		&i.Email,
+		&i.EmailKey,
+		&i.Role,
+		&i.InvitedBy,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.Generation,
+	)
+	return i, err
+}
+
+const takeInvitation = `-- name: TakeInvitation :one
+DELETE FROM invitations
+WHERE id = $1 AND generation = $2 AND expires_at > $3
+RETURNING id, organization_id, email, email_key, role, invited_by, created_at, expires_at, generation
+`
+
+type TakeInvitationParams struct {
+	ID         string
+	Generation int64
+	Now        int64
+}
+
+func (q *Queries) TakeInvitation(ctx context.Context, arg TakeInvitationParams) (Invitation, error) {
+	row := q.db.QueryRow(ctx, takeInvitation, arg.ID, arg.Generation, arg.Now)
+	var i Invitation
+	err := row.Scan(
+		&i.ID,
+		&i.OrganizationID,
+		&i.Email,
+		&i.EmailKey,
+		&i.Role,
+		&i.InvitedBy,
+		&i.CreatedAt,
+		&i.ExpiresAt,
+		&i.Generation,
+	)
+	return i, err
 }

@@ -54,6 +54,15 @@ func (q *Queries) DeleteSSHKey(ctx context.Context, arg DeleteSSHKeyParams) (int
 	return result.RowsAffected(), nil
 }
 
+const deleteSSHKeysOf = `-- name: DeleteSSHKeysOf :exec
+DELETE FROM ssh_keys WHERE user_id = $1
+`
+
+func (q *Queries) DeleteSSHKeysOf(ctx context.Context, userID string) error {
+	_, err := q.db.Exec(ctx, deleteSSHKeysOf, userID)
+	return err
+}
+
 const getSSHKey = `-- name: GetSSHKey :one
 SELECT user_id, name, line, fingerprint, created_at FROM ssh_keys WHERE user_id = $1 AND name = $2
 `

@@ -36,7 +36,10 @@ func (q *Queries) AddMember(ctx context.Context, arg AddMemberParams) (int64, er
 }
 
 const countAdmins = `-- name: CountAdmins :one
-SELECT COUNT(*) FROM members WHERE organization_id = $1 AND role = 'admin'
+SELECT COUNT(*)
+FROM members m
+JOIN users u ON u.id = m.user_id
+WHERE m.organization_id = $1 AND m.role = 'admin' AND u.kind = 'person'
 `
 
 func (q *Queries) CountAdmins(ctx context.Context, organizationID string) (int64, error) {
@@ -47,7 +50,7 @@ func (q *Queries) CountAdmins(ctx context.Context, organizationID string) (int64
 }
 
 const getMember = `-- name: GetMember :one
-SELECT m.organization_id, m.user_id, m.role, m.joined_at, u.id, u.email, u.email_key, u.name, u.created_at
+SELECT m.organization_id, m.user_id, m.role, m.joined_at, u.id, u.email, u.email_key, u.name, u.kind, u.created_at, u.suspended_at
 FROM members m
 JOIN users u ON u.id = m.user_id
 WHERE m.organization_id = $1 AND m.user_id = $2
@@ -75,16 +78,18 @@ func (q *Queries) GetMember(ctx context.Context, arg GetMemberParams) (GetMember
 		&i.User.Email,
 		&i.User.EmailKey,
 		&i.User.Name,
+		&i.User.Kind,
 		&i.User.CreatedAt,
+		&i.User.SuspendedAt,
 	)
 	return i, err
 }
 
 const listMembers = `-- name: ListMembers :many
-SELECT m.organization_id, m.user_id, m.role, m.joined_at, u.id, u.email, u.email_key, u.name, u.created_at
+SELECT m.organization_id, m.user_id, m.role, m.joined_at, u.id, u.email, u.email_key, u.name, u.kind, u.created_at, u.suspended_at
 FROM members m
 JOIN users u ON u.id = m.user_id
-WHERE m.organization_id = $1 AND m.user_id > $2
+WHERE m.organization_id = $1 AND m.user_id > $2 AND u.kind = 'person'
 ORDER BY m.user_id
 LIMIT CAST($3 AS BIGINT)
 `
@@ -100,6 +105,7 @@ type ListMembersRow struct {
 	User   User
 }
 
+// Persons, as in the next.
 func (q *Queries) ListMembers(ctx context.Context, arg ListMembersParams) ([]ListMembersRow, error) {
 	rows, err := q.db.Query(ctx, listMembers, arg.OrganizationID, arg.AfterID, arg.MaxRows)
 	if err != nil {
@@ -118,7 +124,9 @@ func (q *Queries) ListMembers(ctx context.Context, arg ListMembersParams) ([]Lis
 			&i.User.Email,
 			&i.User.EmailKey,
 			&i.User.Name,
+			&i.User.Kind,
 			&i.User.CreatedAt,
+			&i.User.SuspendedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -18,6 +18,30 @@ type AuditEntry struct {
 	Address        string
 }
 
+type Authorization struct {
+	ID         string
+	ClientID   string
+	Parameters string
+	UserID     string
+	AuthTime   int64
+	CodeHash   string
+	Family     string
+	CreatedAt  int64
+	ExpiresAt  int64
+}
+
+type DeviceCode struct {
+	Hash      string
+	UserCode  string
+	ClientID  string
+	Scopes    string
+	State     string
+	UserID    string
+	AuthTime  int64
+	CreatedAt int64
+	ExpiresAt int64
+}
+
 type Fleet struct {
 	OrganizationID string
 	Revision       int64
@@ -34,6 +58,16 @@ type GrantStream struct {
 	Revision int64
 }
 
+type Identity struct {
+	Issuer     string
+	Subject    string
+	UserID     string
+	Email      string
+	EmailKey   string
+	CreatedAt  int64
+	LastUsedAt int64
+}
+
 type Invitation struct {
 	ID             string
 	OrganizationID string
@@ -43,6 +77,7 @@ type Invitation struct {
 	InvitedBy      string
 	CreatedAt      int64
 	ExpiresAt      int64
+	Generation     int64
 }
 
 type Issuer struct {
@@ -77,6 +112,21 @@ type Link struct {
 	SnapshotDigestSum   string
 }
 
+type Mail struct {
+	ID           string
+	Kind         string
+	Recipient    string
+	RecipientKey string
+	Reference    string
+	Generation   int64
+	CreatedAt    int64
+	ExpiresAt    int64
+	Attempts     int64
+	DueAt        int64
+	State        string
+	Error        string
+}
+
 type Member struct {
 	OrganizationID string
 	UserID         string
@@ -106,6 +156,7 @@ type Organization struct {
 	Name            string
 	DisplayName     string
 	CreatedAt       int64
+	SuspendedAt     int64
 	AccountRevision int64
 }
 
@@ -123,11 +174,36 @@ type Outcome struct {
 	CreatedAt int64
 }
 
+type PersonalToken struct {
+	ID             string
+	UserID         string
+	OrganizationID string
+	Name           string
+	MaxRole        string
+	CreatedAt      int64
+	ExpiresAt      int64
+}
+
 type Plane struct {
 	ID             int64
 	HealthRevision int64
 	AliveAt        int64
 	NonceKey       string
+	MailKey        string
+}
+
+type RefreshToken struct {
+	Hash       string
+	Family     string
+	UserID     string
+	ClientID   string
+	Parameters string
+	TokenID    string
+	TokenEnd   int64
+	AuthTime   int64
+	CreatedAt  int64
+	ExpiresAt  int64
+	UsedAt     int64
 }
 
 type Region struct {
@@ -149,6 +225,52 @@ type RegionException struct {
 	OrganizationID string
 }
 
+type RevokedToken struct {
+	UserID    string
+	TokenID   string
+	ExpiresAt int64
+}
+
+type ServiceAccount struct {
+	UserID         string
+	OrganizationID string
+	Name           string
+	CreatedBy      string
+	CreatedAt      int64
+}
+
+type ServiceSecret struct {
+	ID         string
+	UserID     string
+	Position   int64
+	Hash       string
+	CreatedAt  int64
+	LastUsedAt int64
+}
+
+type Session struct {
+	Hash      string
+	UserID    string
+	Issuer    string
+	Subject   string
+	CreatedAt int64
+	ExpiresAt int64
+}
+
+type SignIn struct {
+	Hash      string
+	Provider  string
+	Email     string
+	State     string
+	Nonce     string
+	Verifier  string
+	ReturnTo  string
+	LinkTo    string
+	Attempts  int64
+	CreatedAt int64
+	ExpiresAt int64
+}
+
 type SigningKey struct {
 	ID        string
 	Pem       string
@@ -166,9 +288,11 @@ type SshKey struct {
 }
 
 type User struct {
-	ID        string
-	Email     string
-	EmailKey  string
-	Name      string
-	CreatedAt int64
+	ID          string
+	Email       string
+	EmailKey    string
+	Name        string
+	Kind        string
+	CreatedAt   int64
+	SuspendedAt int64
 }

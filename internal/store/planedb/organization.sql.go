@@ -45,7 +45,7 @@ func (q *Queries) CreateOrganization(ctx context.Context, arg CreateOrganization
 }
 
 const getFirstOrganization = `-- name: GetFirstOrganization :one
-SELECT id, name, display_name, created_at, account_revision FROM organizations ORDER BY created_at, id LIMIT 1
+SELECT id, name, display_name, created_at, suspended_at, account_revision FROM organizations ORDER BY created_at, id LIMIT 1
 `
 
 func (q *Queries) GetFirstOrganization(ctx context.Context) (Organization, error) {
@@ -56,13 +56,14 @@ func (q *Queries) GetFirstOrganization(ctx context.Context) (Organization, error
 		&i.Name,
 		&i.DisplayName,
 		&i.CreatedAt,
+		&i.SuspendedAt,
 		&i.AccountRevision,
 	)
 	return i, err
 }
 
 const getOrganization = `-- name: GetOrganization :one
-SELECT id, name, display_name, created_at, account_revision FROM organizations WHERE id = $1
+SELECT id, name, display_name, created_at, suspended_at, account_revision FROM organizations WHERE id = $1
 `
 
 func (q *Queries) GetOrganization(ctx context.Context, id string) (Organization, error) {
@@ -73,13 +74,14 @@ func (q *Queries) GetOrganization(ctx context.Context, id string) (Organization,
 		&i.Name,
 		&i.DisplayName,
 		&i.CreatedAt,
+		&i.SuspendedAt,
 		&i.AccountRevision,
 	)
 	return i, err
 }
 
 const getOrganizationByName = `-- name: GetOrganizationByName :one
-SELECT id, name, display_name, created_at, account_revision FROM organizations WHERE name = $1
+SELECT id, name, display_name, created_at, suspended_at, account_revision FROM organizations WHERE name = $1
 `
 
 func (q *Queries) GetOrganizationByName(ctx context.Context, name string) (Organization, error) {
@@ -90,13 +92,14 @@ func (q *Queries) GetOrganizationByName(ctx context.Context, name string) (Organ
 		&i.Name,
 		&i.DisplayName,
 		&i.CreatedAt,
+		&i.SuspendedAt,
 		&i.AccountRevision,
 	)
 	return i, err
 }
 
 const listOrganizationsOf = `-- name: ListOrganizationsOf :many
-SELECT o.id, o.name, o.display_name, o.created_at, o.account_revision
+SELECT o.id, o.name, o.display_name, o.created_at, o.suspended_at, o.account_revision
 FROM members m
 JOIN organizations o ON o.id = m.organization_id
 WHERE m.user_id = $1 AND m.organization_id > $2
@@ -124,6 +127,7 @@ func (q *Queries) ListOrganizationsOf(ctx context.Context, arg ListOrganizations
 			&i.Name,
 			&i.DisplayName,
 			&i.CreatedAt,
+			&i.SuspendedAt,
 			&i.AccountRevision,
 		); err != nil {
 			return nil, err
@@ -160,6 +164,23 @@ func (q *Queries) OrganizationExists(ctx context.Context, id string) (bool, erro
 	return exists, err
 }
 
+const suspendOrganization = `-- name: SuspendOrganization :execrows
+UPDATE organizations SET suspended_at = $1 WHERE id = $2
+`
+
+type SuspendOrganizationParams struct {
+	SuspendedAt int64
+	ID          string
+}
+
+func (q *Queries) SuspendOrganization(ctx context.Context, arg SuspendOrganizationParams) (int64, error) {
+	result, err := q.db.Exec(ctx, suspendOrganization, arg.SuspendedAt, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const touchAccounts = `-- name: TouchAccounts :exec
 UPDATE organizations SET account_revision = account_revision + 1 WHERE id = $1
 `
@@ -176,4 +197,21 @@ UPDATE fleets SET revision = revision + 1 WHERE organization_id = $1
 func (q *Queries) TouchFleet(ctx context.Context, organizationID string) error {
 	_, err := q.db.Exec(ctx, touchFleet, organizationID)
 	return err
+}
+
+const updateOrganization = `-- name: UpdateOrganization :execrows
+UPDATE organizations SET display_name = $1 WHERE id = $2
+`
+
+type UpdateOrganizationParams struct {
+	DisplayName string
+	ID          string
+}
+
+func (q *Queries) UpdateOrganization(ctx context.Context, arg UpdateOrganizationParams) (int64, error) {
+	result, err := q.db.Exec(ctx, updateOrganization, arg.DisplayName, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

@@ -25,12 +25,17 @@ func (q *Queries) CreateOutage(ctx context.Context, arg CreateOutageParams) erro
 }
 
 const createPlane = `-- name: CreatePlane :exec
-INSERT INTO plane (id, health_revision, alive_at, nonce_key) VALUES (1, 0, 0, $1)
+INSERT INTO plane (id, health_revision, alive_at, nonce_key, mail_key) VALUES (1, 0, 0, $1, $2)
 ON CONFLICT DO NOTHING
 `
 
-func (q *Queries) CreatePlane(ctx context.Context, nonceKey string) error {
-	_, err := q.db.Exec(ctx, createPlane, nonceKey)
+type CreatePlaneParams struct {
+	NonceKey string
+	MailKey  string
+}
+
+func (q *Queries) CreatePlane(ctx context.Context, arg CreatePlaneParams) error {
+	_, err := q.db.Exec(ctx, createPlane, arg.NonceKey, arg.MailKey)
 	return err
 }
 
@@ -49,7 +54,7 @@ func (q *Queries) DeleteOutagesOutside(ctx context.Context, arg DeleteOutagesOut
 }
 
 const getPlane = `-- name: GetPlane :one
-SELECT p.id, p.health_revision, p.alive_at, p.nonce_key, g.revision AS grant_revision FROM plane p CROSS JOIN grant_stream g
+SELECT p.id, p.health_revision, p.alive_at, p.nonce_key, p.mail_key, g.revision AS grant_revision FROM plane p CROSS JOIN grant_stream g
 `
 
 type GetPlaneRow struct {
@@ -57,6 +62,7 @@ type GetPlaneRow struct {
 	HealthRevision int64
 	AliveAt        int64
 	NonceKey       string
+	MailKey        string
 	GrantRevision  int64
 }
 
@@ -68,6 +74,7 @@ func (q *Queries) GetPlane(ctx context.Context) (GetPlaneRow, error) {
 		&i.HealthRevision,
 		&i.AliveAt,
 		&i.NonceKey,
+		&i.MailKey,
 		&i.GrantRevision,
 	)
 	return i, err

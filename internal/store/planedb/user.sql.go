@@ -10,8 +10,8 @@ import (
 )
 
 const createUser = `-- name: CreateUser :execrows
-INSERT INTO users (id, email, email_key, name, created_at)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO users (id, email, email_key, name, kind, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT DO NOTHING
 `
 
@@ -20,6 +20,7 @@ type CreateUserParams struct {
 	Email     string
 	EmailKey  string
 	Name      string
+	Kind      string
 	CreatedAt int64
 }
 
@@ -29,8 +30,21 @@ func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (int64, 
 		arg.Email,
 		arg.EmailKey,
 		arg.Name,
+		arg.Kind,
 		arg.CreatedAt,
 	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const deleteUser = `-- name: DeleteUser :execrows
+DELETE FROM users WHERE id = $1
+`
+
+func (q *Queries) DeleteUser(ctx context.Context, id string) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteUser, id)
 	if err != nil {
 		return 0, err
 	}
@@ -41,30 +55,40 @@ const getStanding = `-- name: GetStanding :many
 SELECT
     u.email,
     u.name,
+    u.kind,
     u.created_at,
+    u.suspended_at,
     (SELECT health_revision FROM plane) AS health_revision,
+    CAST(COALESCE((SELECT string_agg(t.token_id, ' ') FROM revoked_tokens t WHERE t.user_id = $1), '') AS TEXT) AS revoked_tokens,
     COALESCE(m.organization_id, '') AS organization_id,
     COALESCE(m.role, '') AS role,
+    COALESCE(o.suspended_at, 0) AS organization_suspended_at,
     COALESCE(f.revision, 0) AS fleet_revision
 FROM users u
 LEFT JOIN members m ON m.user_id = u.id
+LEFT JOIN organizations o ON o.id = m.organization_id
 LEFT JOIN fleets f ON f.organization_id = m.organization_id
 WHERE u.id = $1
 ORDER BY m.organization_id
 `
 
 type GetStandingRow struct {
-	Email          string
-	Name           string
-	CreatedAt      int64
-	HealthRevision int64
-	OrganizationID string
-	Role           string
-	FleetRevision  int64
+	Email                   string
+	Name                    string
+	Kind                    string
+	CreatedAt               int64
+	SuspendedAt             int64
+	HealthRevision          int64
+	RevokedTokens           string
+	OrganizationID          string
+	Role                    string
+	OrganizationSuspendedAt int64
+	FleetRevision           int64
 }
 
 // One row per organization of the user, and one without any if there is none.
-// The plane's row is not joined, since that would cost a sort.
+// The plane's row is not joined, since that would cost a sort. What does not
+// depend on the row is looked up once.
 func (q *Queries) GetStanding(ctx context.Context, id string) ([]GetStandingRow, error) {
 	rows, err := q.db.Query(ctx, getStanding, id)
 	if err != nil {
@@ -77,10 +101,14 @@ func (q *Queries) GetStanding(ctx context.Context, id string) ([]GetStandingRow,
 		if err := rows.Scan(
 			&i.Email,
 			&i.Name,
+			&i.Kind,
 			&i.CreatedAt,
+			&i.SuspendedAt,
 			&i.HealthRevision,
+			&i.RevokedTokens,
 			&i.OrganizationID,
 			&i.Role,
+			&i.OrganizationSuspendedAt,
 			&i.FleetRevision,
 		); err != nil {
 			return nil, err
@@ -94,7 +122,7 @@ func (q *Queries) GetStanding(ctx context.Context, id string) ([]GetStandingRow,
 }
 
 const getUser = `-- name: GetUser :one
-SELECT id, email, email_key, name, created_at FROM users WHERE id = $1
+SELECT id, email, email_key, name, kind, created_at, suspended_at FROM users WHERE id = $1
 `
 
 func (q *Queries) GetUser(ctx context.Context, id string) (User, error) {
@@ -105,13 +133,15 @@ func (q *Queries) GetUser(ctx context.Context, id string) (User, error) {
 		&i.Email,
 		&i.EmailKey,
 		&i.Name,
+		&i.Kind,
 		&i.CreatedAt,
+		&i.SuspendedAt,
 	)
 	return i, err
 }
 
 const getUserByEmail = `-- name: GetUserByEmail :one
-SELECT id, email, email_key, name, created_at FROM users WHERE email_key = $1
+SELECT id, email, email_key, name, kind, created_at, suspended_at FROM users WHERE email_key = $1
 `
 
 func (q *Queries) GetUserByEmail(ctx context.Context, emailKey string) (User, error) {
@@ -122,7 +152,50 @@ func (q *Queries) GetUserByEmail(ctx context.Context, emailKey string) (User, er
 		&i.Email,
 		&i.EmailKey,
 		&i.Name,
+		&i.Kind,
 		&i.CreatedAt,
+		&i.SuspendedAt,
 	)
 	return i, err
+}
+
+const suspendUser = `-- name: SuspendUser :execrows
+UPDATE users SET suspended_at = $1 WHERE id = $2
+`
+
+type SuspendUserParams struct {
+	SuspendedAt int64
+	ID          string
+}
+
+func (q *Queries) SuspendUser(ctx context.Context, arg SuspendUserParams) (int64, error) {
+	result, err := q.db.Exec(ctx, suspendUser, arg.SuspendedAt, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const updateUser = `-- name: UpdateUser :execrows
+UPDATE users SET name = $1, email = $2, email_key = $3 WHERE id = $4
+`
+
+type UpdateUserParams struct {
+	Name     string
+	Email    string
+	EmailKey string
+	ID       string
+}
+
+func (q *Queries) UpdateUser(ctx context.Context, arg UpdateUserParams) (int64, error) {
+	result, err := q.db.Exec(ctx, updateUser,
+		arg.Name,
+		arg.Email,
+		arg.EmailKey,
+		arg.ID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }

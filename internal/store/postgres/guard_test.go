@@ -28,7 +28,7 @@ func inhabited(t *testing.T) (database string, a, b *postgres.Plane) {
 	a, b = open(t, modest(t, database)), open(t, modest(t, database))
 	write(t, a, func(w cloud.Writer) error {
 		for _, user := range []cloud.ID{ada, ben} {
-			if err := w.CreateUser(cloud.User{ID: user, Email: cloud.Email(user)}); err != nil {
+			if err := w.CreateUser(cloud.User{ID: user, Email: cloud.Email(user), Kind: cloud.Person}); err != nil {
 				return err
 			}
 		}

@@ -40,7 +40,7 @@ func TestServerThatAnswersNothing(t *testing.T) {
 	server := pgtest.NewServer(t)
 	database := server.Database(t)
 	p := open(t, modest(t, database))
-	write(t, p, func(w cloud.Writer) error { return w.CreateUser(cloud.User{ID: ada, Email: "ada@example.com"}) })
+	write(t, p, func(w cloud.Writer) error { return w.CreateUser(cloud.User{ID: ada, Email: "ada@example.com", Kind: cloud.Person}) })
 	p.SetPatience(50 * time.Millisecond)
 	server.Freeze(t)
 	var all sync.WaitGroup
@@ -68,7 +68,7 @@ func TestServerThatRestarts(t *testing.T) {
 	t.Parallel()
 	server := pgtest.NewServer(t)
 	p := open(t, server.Database(t))
-	write(t, p, func(w cloud.Writer) error { return w.CreateUser(cloud.User{ID: ada, Email: "ada@example.com"}) })
+	write(t, p, func(w cloud.Writer) error { return w.CreateUser(cloud.User{ID: ada, Email: "ada@example.com", Kind: cloud.Person}) })
 	err := p.Write(t.Context(), func(w cloud.Writer) error {
 		if err := w.TouchHealth(); err != nil {
 			return err
@@ -139,7 +139,7 @@ func TestStandby(t *testing.T) {
 	t.Parallel()
 	pair := pgtest.NewPair(t)
 	write(t, open(t, pair.PrimaryURL()), func(w cloud.Writer) error {
-		return w.CreateUser(cloud.User{ID: ada, Email: "ada@example.com"})
+		return w.CreateUser(cloud.User{ID: ada, Email: "ada@example.com", Kind: cloud.Person})
 	})
 	_, err := postgres.Hurried(t.Context(), pair.StandbyURL(), time.Second, silent)
 	oneLine(t, err, parsedPassword(t, pair.StandbyURL()), "takes no writes", "name the primary, or all hosts")

@@ -1,6 +1,10 @@
 package rows
 
 import (
+	"cmp"
+	"math"
+	"time"
+
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/store/planedb"
 	"github.com/penstock-cloud/penstock/internal/store/regiondb"
@@ -21,13 +25,28 @@ func auditEntry(row planedb.AuditEntry) cloud.AuditEntry {
 	}
 }
 
-// AuditEntries implements cloud.Reader.
-func (r Reader) AuditEntries(organization cloud.ID, page cloud.Page) ([]cloud.AuditEntry, error) {
-	rows, err := r.q.ListAuditEntries(r.ctx, planedb.ListAuditEntriesParams{
+// afterAll comes after the id of every entry.
+const afterAll = "~"
+
+// Audit implements cloud.Reader.
+func (r Reader) Audit(organization cloud.ID, filter cloud.AuditFilter, page cloud.Page) ([]cloud.AuditEntry, error) {
+	p := planedb.ListAuditEntriesParams{
 		OrganizationID: string(organization),
-		AfterID:        page.After,
+		BeforeID:       cmp.Or(page.After, afterAll),
+		Since:          math.MinInt64,
+		Until:          math.MaxInt64,
+		ActorID:        filter.ActorID,
+		Action:         filter.Action,
+		Target:         filter.Target,
 		MaxRows:        rowLimit(page.Limit),
-	})
+	}
+	if !filter.Since.IsZero() {
+		p.Since = micros(filter.Since)
+	}
+	if !filter.Until.IsZero() {
+		p.Until = micros(filter.Until)
+	}
+	rows, err := r.q.ListAuditEntries(r.ctx, p)
 	return each(rows, err, auditEntry)
 }
 
@@ -54,6 +73,11 @@ var errAuditTwice = cloud.Conflict("there is an audit entry of that id already")
 func (w Writer) AppendAudit(e cloud.AuditEntry) error {
 	n, err := w.q.AppendAudit(w.ctx, auditParams(e))
 	return changed(n, err, errAuditTwice)
+}
+
+// DeleteAudit implements cloud.Writer.
+func (w Writer) DeleteAudit(before time.Time, limit int) (int64, error) {
+	return w.q.DeleteAuditBefore(w.ctx, planedb.DeleteAuditBeforeParams{Until: micros(before), MaxRows: rowLimit(limit)})
 }
 
 // AuditEntries implements cloud.RegionReader.

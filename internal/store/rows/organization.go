@@ -2,6 +2,7 @@ package rows
 
 import (
 	"slices"
+	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/store/planedb"
@@ -15,6 +16,7 @@ func organization(row planedb.Organization) cloud.Organization {
 		Name:        row.Name,
 		DisplayName: row.DisplayName,
 		CreatedAt:   instant(row.CreatedAt),
+		SuspendedAt: instant(row.SuspendedAt),
 	}
 }
 
@@ -64,6 +66,21 @@ func (w Writer) CreateOrganization(o cloud.Organization) error {
 		return err
 	}
 	return w.q.CreateFleet(w.ctx, string(o.ID))
+}
+
+// UpdateOrganization implements cloud.Writer.
+func (w Writer) UpdateOrganization(id cloud.ID, displayName string) error {
+	n, err := w.q.UpdateOrganization(w.ctx, planedb.UpdateOrganizationParams{DisplayName: displayName, ID: string(id)})
+	return changed(n, err, errNoOrganization)
+}
+
+// SuspendOrganization implements cloud.Writer.
+func (w Writer) SuspendOrganization(id cloud.ID, at time.Time) error {
+	n, err := w.q.SuspendOrganization(w.ctx, planedb.SuspendOrganizationParams{SuspendedAt: micros(at), ID: string(id)})
+	if err := changed(n, err, errNoOrganization); err != nil {
+		return err
+	}
+	return w.TouchGrants(cloud.GrantKey{Organization: id})
 }
 
 // TouchFleet implements cloud.Writer.

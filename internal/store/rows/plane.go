@@ -18,9 +18,13 @@ func (r Reader) Plane() (cloud.Plane, error) {
 	if err != nil {
 		return cloud.Plane{}, err
 	}
-	key, err := hex.DecodeString(row.NonceKey)
+	nonceKey, err := hex.DecodeString(row.NonceKey)
 	if err != nil {
 		return cloud.Plane{}, fmt.Errorf("the nonce key in the database is damaged: %w", err)
+	}
+	mailKey, err := hex.DecodeString(row.MailKey)
+	if err != nil {
+		return cloud.Plane{}, fmt.Errorf("the mail key in the database is damaged: %w", err)
 	}
 	rows, err := r.q.ListOutages(r.ctx)
 	outages, err := each(rows, err, func(row planedb.Outage) cloud.Outage {
@@ -36,7 +40,8 @@ func (r Reader) Plane() (cloud.Plane, error) {
 		AliveAt:        instant(row.AliveAt),
 		Outages:        outages,
 		Issuers:        issuers,
-		NonceKey:       cloud.NewSecret(string(key)),
+		NonceKey:       cloud.NewSecret(string(nonceKey)),
+		MailKey:        cloud.NewSecret(string(mailKey)),
 	}, err
 }
 

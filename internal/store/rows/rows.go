@@ -81,13 +81,18 @@ func (w RegionWriter) whole(fn func() error) error {
 // CreatePlane puts in what a plane's database has from the start, unless it is
 // there.
 func CreatePlane(ctx context.Context, tx DB) error {
-	var key [32]byte
-	_, _ = rand.Read(key[:]) // never fails
 	q := planedb.New(tx)
 	if err := q.CreateGrantStream(ctx); err != nil {
 		return err
 	}
-	return q.CreatePlane(ctx, hex.EncodeToString(key[:]))
+	return q.CreatePlane(ctx, planedb.CreatePlaneParams{NonceKey: newKey(), MailKey: newKey()})
+}
+
+// newKey makes a key of 32 bytes, in hexadecimal.
+func newKey() string {
+	var key [32]byte
+	_, _ = rand.Read(key[:]) // never fails
+	return hex.EncodeToString(key[:])
 }
 
 // CreateIdentity puts in what a region's database has from the start, unless
@@ -109,6 +114,30 @@ func missing(err error, format string, args ...any) error {
 		return cloud.NotFound(format, args...)
 	}
 	return err
+}
+
+// absent is refusal where a query for one row found none.
+func absent(err, refusal error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return refusal
+	}
+	return err
+}
+
+// settled is the outcome of a statement that changes a row in one state of it
+// only: absent where there is no such row, and otherwise why it was left.
+func settled(rows int64, err, absent, otherwise error, exists func() (bool, error)) error {
+	if err != nil || rows > 0 {
+		return err
+	}
+	found, err := exists()
+	if err != nil {
+		return err
+	}
+	if !found {
+		return absent
+	}
+	return otherwise
 }
 
 // changed is the outcome of a statement that should have changed a row: refusal

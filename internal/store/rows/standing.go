@@ -2,6 +2,8 @@ package rows
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/store/planedb"
@@ -19,11 +21,14 @@ func Standing(ctx context.Context, db DB, user cloud.ID) (cloud.Standing, error)
 	first := rows[0]
 	s := cloud.Standing{
 		User: cloud.User{
-			ID:        user,
-			Email:     cloud.Email(first.Email),
-			Name:      first.Name,
-			CreatedAt: instant(first.CreatedAt),
+			ID:          user,
+			Email:       cloud.Email(first.Email),
+			Name:        first.Name,
+			Kind:        cloud.UserKind(first.Kind),
+			CreatedAt:   instant(first.CreatedAt),
+			SuspendedAt: instant(first.SuspendedAt),
 		},
+		RevokedTokens:  revokedTokens(first.RevokedTokens),
 		HealthRevision: first.HealthRevision,
 	}
 	if first.OrganizationID == "" {
@@ -35,7 +40,19 @@ func Standing(ctx context.Context, db DB, user cloud.ID) (cloud.Standing, error)
 			OrganizationID: cloud.ID(row.OrganizationID),
 			Role:           cloud.Role(row.Role),
 			FleetRevision:  row.FleetRevision,
+			Suspended:      row.OrganizationSuspendedAt != 0,
 		}
 	}
 	return s, nil
+}
+
+// tokenSeparator is between the ids of tokens that are read as one text; no id
+// has one in it.
+const tokenSeparator = " "
+
+func revokedTokens(joined string) []string {
+	if joined == "" {
+		return nil
+	}
+	return slices.Sorted(strings.SplitSeq(joined, tokenSeparator))
 }

@@ -42,7 +42,7 @@ func BenchmarkStanding(b *testing.B) {
 			if err := w.CreateOrganization(cloud.Organization{ID: benchID(i), Name: fmt.Sprint("org-", i), CreatedAt: time.Unix(1, 0)}); err != nil {
 				return err
 			}
-			u := cloud.User{ID: benchID(i), Email: cloud.Email(fmt.Sprint(i, "@example.com")), Name: "Ada", CreatedAt: time.Unix(1, 0)}
+			u := cloud.User{ID: benchID(i), Email: cloud.Email(fmt.Sprint(i, "@example.com")), Name: "Ada", Kind: cloud.Person, CreatedAt: time.Unix(1, 0)}
 			if err := w.CreateUser(u); err != nil {
 				return err
 			}

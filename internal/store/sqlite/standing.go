@@ -50,5 +50,6 @@ func (c *standingCache) read(index *walIndex, user cloud.ID, load func() (cloud.
 func (k keptStanding) copy() cloud.Standing {
 	s := k.standing
 	s.Relations = slices.Clone(s.Relations)
+	s.RevokedTokens = slices.Clone(s.RevokedTokens)
 	return s
 }

@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	standingUser = cloud.User{ID: "user", Email: "ada@example.com", Name: "Ada", CreatedAt: now}
+	standingUser = cloud.User{ID: "user", Email: "ada@example.com", Name: "Ada", Kind: cloud.Person, CreatedAt: now}
 	standingOrg  = cloud.Organization{ID: "acme", Name: "acme", CreatedAt: now}
 )
 

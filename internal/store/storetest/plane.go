@@ -13,17 +13,21 @@ func testPlane(t *testing.T, open func() cloud.Store) {
 	if n := len(made.NonceKey.Reveal()); n != 32 {
 		t.Errorf("the nonce key has %d bytes; want 32", n)
 	}
+	if n := len(made.MailKey.Reveal()); n != 32 || made.MailKey == made.NonceKey {
+		t.Errorf("the mail key has %d bytes; want 32 of its own", n)
+	}
 	equal(t, "the mark of a new plane", made.AliveAt, time.Time{})
 	equal(t, "the sum of all else in it", made.HealthRevision+int64(len(made.Outages)+len(made.Issuers)), int64(0))
 
 	write(t, s, func(w cloud.Writer) error { return first(w.MarkAlive(now), w.TouchHealth()) })
 	write(t, s, cloud.Writer.TouchHealth)
 	equal(t, "the plane", read(t, s, cloud.Reader.Plane), cloud.Plane{
-		NonceKey: made.NonceKey, Outages: made.Outages, Issuers: made.Issuers,
+		NonceKey: made.NonceKey, MailKey: made.MailKey, Outages: made.Outages, Issuers: made.Issuers,
 		HealthRevision: 2, AliveAt: now,
 	})
 	again := read(t, open(), cloud.Reader.Plane)
 	equal(t, "the nonce key, opened again", again.NonceKey, made.NonceKey)
+	equal(t, "the mail key, opened again", again.MailKey, made.MailKey)
 
 	key := cloud.NewSecret("\x00 another one of 32 bytes \xff\xfe\n..."[:32])
 	write(t, s, func(w cloud.Writer) error { return w.SetNonceKey(key) })

@@ -90,9 +90,9 @@ func id(n int) cloud.ID { return cloud.ID(fmt.Sprintf("0195c000-0000-7000-8000-%
 var (
 	acme  = cloud.Organization{ID: id(101), Name: "acme", DisplayName: "Acme Ltd.", CreatedAt: now}
 	beta  = cloud.Organization{ID: id(102), Name: "beta", DisplayName: "Beta", CreatedAt: now.Add(-time.Hour)}
-	ada   = cloud.User{ID: id(201), Email: "Ada@example.com", Name: "Ada", CreatedAt: now}
-	ben   = cloud.User{ID: id(202), Email: "ben@example.com", Name: "Ben", CreatedAt: now}
-	cleo  = cloud.User{ID: id(203), Email: "cleo@example.com", Name: "Cleo", CreatedAt: now}
+	ada   = cloud.User{ID: id(201), Email: "Ada@example.com", Name: "Ada", Kind: cloud.Person, CreatedAt: now}
+	ben   = cloud.User{ID: id(202), Email: "ben@example.com", Name: "Ben", Kind: cloud.Person, CreatedAt: now}
+	cleo  = cloud.User{ID: id(203), Email: "cleo@example.com", Name: "Cleo", Kind: cloud.Person, CreatedAt: now}
 	west  = cloud.Region{Name: "west-1", URL: "https://west-1.example.com", CreatedAt: now}
 	east  = cloud.Region{Name: "east-1", URL: "https://east-1.example.com", CreatedAt: now.Add(time.Hour)}
 	alpha = id(301) // a project

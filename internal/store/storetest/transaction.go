@@ -118,7 +118,7 @@ func testTransactionsMeet(t *testing.T, open func() cloud.Store) {
 				if _, err := w.CountAdmins(acme.ID); err != nil {
 					return err
 				}
-				u := cloud.User{ID: id(900 + n), Email: cloud.Email(id(900 + n)), CreatedAt: now}
+				u := cloud.User{ID: id(900 + n), Email: cloud.Email(id(900 + n)), Kind: cloud.Person, CreatedAt: now}
 				return first(w.CreateUser(u), w.AddMember(cloud.Member{
 					OrganizationID: acme.ID, User: u, Role: cloud.RoleAdmin, JoinedAt: now,
 				}))

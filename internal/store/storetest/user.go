@@ -17,7 +17,7 @@ func testUsers(t *testing.T, open func() cloud.Store) {
 		got := read(t, s, func(r cloud.Reader) (cloud.User, error) { return r.UserByEmail(spelling) })
 		equal(t, "the user with the address "+string(spelling), got, ada)
 		refused(t, s, cloud.CodeConflict, string(spelling), func(w cloud.Writer) error {
-			return w.CreateUser(cloud.User{ID: id(204), Email: spelling, CreatedAt: now})
+			return w.CreateUser(cloud.User{ID: id(204), Email: spelling, Kind: cloud.Person, CreatedAt: now})
 		})
 	}
 }

@@ -178,7 +178,7 @@ CREATE TABLE mails (
 );
 CREATE INDEX mails_due ON mails (due_at, id) WHERE due_at <> 0;
 CREATE INDEX mails_by_recipient ON mails (recipient_key, created_at);
-CREATE INDEX mails_by_reference ON mails (reference, generation);
+CREATE INDEX mails_by_reference ON mails (reference, generation, id);
 CREATE INDEX mails_by_end ON mails (expires_at);
 
 CREATE TABLE members (

@@ -1,7 +1,12 @@
+-- What is '' picks every entry.
 -- name: ListAuditEntries :many
 SELECT * FROM audit_entries
-WHERE organization_id = @organization_id AND id > @after_id
-ORDER BY id
+WHERE organization_id = @organization_id AND id < @before_id
+    AND at >= @since AND at < @until
+    AND (CAST(@actor_id AS TEXT) = '' OR actor_id = @actor_id)
+    AND (CAST(@action AS TEXT) = '' OR action = @action)
+    AND (CAST(@target AS TEXT) = '' OR target = @target)
+ORDER BY id DESC
 LIMIT CAST(@max_rows AS BIGINT);
 
 -- name: AppendAudit :execrows
@@ -11,3 +16,8 @@ INSERT INTO audit_entries (
     @id, @at, @organization_id, @actor_kind, @actor_id, @action, @target, @before, @after, @request_id, @address
 )
 ON CONFLICT DO NOTHING;
+
+-- name: DeleteAuditBefore :execrows
+DELETE FROM audit_entries WHERE id IN (
+    SELECT old.id FROM audit_entries old WHERE old.at < @until ORDER BY old.at LIMIT CAST(@max_rows AS BIGINT)
+);

@@ -15,5 +15,8 @@ INSERT INTO ssh_keys (user_id, name, line, fingerprint, created_at)
 VALUES (@user_id, @name, @line, @fingerprint, @created_at)
 ON CONFLICT DO NOTHING;
 
+-- name: DeleteSSHKeysOf :exec
+DELETE FROM ssh_keys WHERE user_id = @user_id;
+
 -- name: DeleteSSHKey :execrows
 DELETE FROM ssh_keys WHERE user_id = @user_id AND name = @name;

@@ -20,6 +20,12 @@ INSERT INTO organizations (id, name, display_name, created_at)
 VALUES (@id, @name, @display_name, @created_at)
 ON CONFLICT DO NOTHING;
 
+-- name: UpdateOrganization :execrows
+UPDATE organizations SET display_name = @display_name WHERE id = @id;
+
+-- name: SuspendOrganization :execrows
+UPDATE organizations SET suspended_at = @suspended_at WHERE id = @id;
+
 -- A write that changes nothing holds the row in every database.
 -- name: LockOrganization :execrows
 UPDATE organizations SET id = id WHERE id = @id;

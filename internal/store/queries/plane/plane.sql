@@ -1,5 +1,5 @@
 -- name: CreatePlane :exec
-INSERT INTO plane (id, health_revision, alive_at, nonce_key) VALUES (1, 0, 0, @nonce_key)
+INSERT INTO plane (id, health_revision, alive_at, nonce_key, mail_key) VALUES (1, 0, 0, @nonce_key, @mail_key)
 ON CONFLICT DO NOTHING;
 
 -- name: GetPlane :one
