@@ -48,7 +48,7 @@ func (c *GrantClient) Grant(ctx context.Context, key cloud.GrantKey) (cloud.Gran
 
 // grantIn reads the answer about an organization.
 func grantIn(answer wire.Grant) (cloud.Grant, error) {
-	grant := cloud.Grant{SSHKeys: answer.SSHKeys, RevokedTokens: answer.RevokedTokens}
+	grant := cloud.Grant{Suspended: answer.Suspended != nil && *answer.Suspended, SSHKeys: answer.SSHKeys, RevokedTokens: answer.RevokedTokens}
 	if answer.Role == nil {
 		return grant, nil
 	}

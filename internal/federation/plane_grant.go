@@ -42,13 +42,33 @@ func (p *Plane) Grant(ctx context.Context, region, subject, organization string)
 		if err != nil {
 			return err
 		}
-		role := wire.GrantRole(member.Role)
-		grant.Role = &role
-		keys, err := r.SSHKeys(member.User.ID, cloud.Page{Limit: maxGrantKeys})
-		grant.SSHKeys = fittingLines(keys)
-		return err
+		return describe(r, member, &grant)
 	})
 	return grant, err
+}
+
+// describe tells of a member what a region needs to know.
+func describe(r cloud.Reader, member cloud.Member, grant *wire.Grant) error {
+	role := wire.GrantRole(member.Role)
+	grant.Role = &role
+	organization, err := r.Organization(member.OrganizationID)
+	if err != nil {
+		return err
+	}
+	if !member.User.SuspendedAt.IsZero() || !organization.SuspendedAt.IsZero() {
+		grant.Suspended = new(bool)
+		*grant.Suspended = true
+	}
+	keys, err := r.SSHKeys(member.User.ID, cloud.Page{Limit: maxGrantKeys})
+	if err != nil {
+		return err
+	}
+	grant.SSHKeys = fittingLines(keys)
+	revoked, err := r.RevokedTokens(member.User.ID)
+	for _, t := range revoked {
+		grant.RevokedTokens = append(grant.RevokedTokens, t.TokenID)
+	}
+	return err
 }
 
 // Organizations lists where a subject belongs, as far as the region may serve

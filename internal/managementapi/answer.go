@@ -14,6 +14,8 @@ type answer struct {
 	ListInstancesResponseObject
 	GetInstanceResponseObject
 	GetUserResponseObject
+	ListAuditResponseObject
+	ListOwnInvitationsResponseObject
 	ListKeysResponseObject
 }
 

@@ -12,22 +12,32 @@ import (
 // actions says what each operation of the document asks for. Who may do it is
 // the domain's table; an operation that is missing here stops the start.
 var actions = map[string]cloud.Action{
-	"ListRegions":       cloud.ActionReadCloud,
-	"ListOrganizations": cloud.ActionReadCloud,
-	"GetUser":           cloud.ActionManageOwnKeys,
-	"ListKeys":          cloud.ActionManageOwnKeys,
-	"RegisterKey":       cloud.ActionManageOwnKeys,
-	"DeregisterKey":     cloud.ActionManageOwnKeys,
-	"ListClusters":      cloud.ActionReadFleet,
-	"ListInstances":     cloud.ActionReadFleet,
-	"GetInstance":       cloud.ActionReadFleet,
-	"ListMembers":       cloud.ActionReadAccounts,
-	"ListInvitations":   cloud.ActionReadAccounts,
-	"UpdateMember":      cloud.ActionManageMembers,
-	"DeleteMember":      cloud.ActionManageMembers,
-	"CreateInvitation":  cloud.ActionManageInvitations,
-	"DeleteInvitation":  cloud.ActionManageInvitations,
+	"ListRegions":        cloud.ActionReadCloud,
+	"ListOrganizations":  cloud.ActionReadCloud,
+	"GetUser":            cloud.ActionReadOwnAccount,
+	"ListKeys":           cloud.ActionReadOwnAccount,
+	"ListOwnInvitations": cloud.ActionReadOwnAccount,
+	"RegisterKey":        cloud.ActionManageOwnKeys,
+	"DeregisterKey":      cloud.ActionManageOwnKeys,
+	"CreateOrganization": cloud.ActionFoundOrganization,
+	"AcceptInvitation":   cloud.ActionAcceptInvitation,
+	"ListClusters":       cloud.ActionReadFleet,
+	"ListInstances":      cloud.ActionReadFleet,
+	"GetInstance":        cloud.ActionReadFleet,
+	"ListMembers":        cloud.ActionReadAccounts,
+	"ListInvitations":    cloud.ActionReadAccounts,
+	"LeaveOrganization":  cloud.ActionLeaveOrganization,
+	"UpdateMember":       cloud.ActionManageMembers,
+	"DeleteMember":       cloud.ActionManageMembers,
+	"CreateInvitation":   cloud.ActionManageInvitations,
+	"ResendInvitation":   cloud.ActionManageInvitations,
+	"DeleteInvitation":   cloud.ActionManageInvitations,
+	"UpdateOrganization": cloud.ActionManageOrganization,
+	"ListAudit":          cloud.ActionReadAudit,
 }
+
+// named are the operations of which the id in the path is the organization's.
+var named = map[string]bool{"UpdateOrganization": true, "LeaveOrganization": true}
 
 // exchange is what the way of a request found out before its handler.
 type exchange struct {
@@ -51,7 +61,7 @@ func callerOf(ctx context.Context) cloud.Caller { return exchangeOf(ctx).caller 
 func (s *Server) admit(op rest.Operation, next http.Handler) http.Handler {
 	action := actions[op.ID]
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		caller, err := s.identify(w, r, action)
+		caller, err := s.identify(w, r, op, action)
 		if err != nil {
 			s.errors.Write(w, r, err)
 			return
@@ -66,7 +76,7 @@ func (s *Server) admit(op rest.Operation, next http.Handler) http.Handler {
 	})
 }
 
-func (s *Server) identify(w http.ResponseWriter, r *http.Request, action cloud.Action) (cloud.Caller, error) {
+func (s *Server) identify(w http.ResponseWriter, r *http.Request, op rest.Operation, action cloud.Action) (cloud.Caller, error) {
 	address := s.ClientAddress(r)
 	principal, err := rest.Identify(r, s.Verifier)
 	if err != nil {
@@ -76,7 +86,11 @@ func (s *Server) identify(w http.ResponseWriter, r *http.Request, action cloud.A
 	if err := s.Limits.Spend(w, principal.UserID); err != nil {
 		return cloud.Caller{}, err
 	}
-	caller, err := s.Control.Admit(r.Context(), principal, action, r.Header.Get("X-ORG-ID"))
+	admit, organization := s.Control.Admit, r.Header.Get("X-ORG-ID")
+	if named[op.ID] {
+		admit, organization = s.Control.AdmitTo, r.PathValue("id")
+	}
+	caller, err := admit(r.Context(), principal, action, organization)
 	caller.Origin = cloud.Origin{RequestID: rest.RequestID(w), Address: address}
 	return caller, err
 }

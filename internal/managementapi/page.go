@@ -3,6 +3,7 @@ package managementapi
 import (
 	"context"
 	"encoding/base64"
+	"maps"
 	"net/url"
 	"strconv"
 
@@ -39,19 +40,28 @@ func byID(key string) bool {
 
 func byName(key string) bool { return cloud.CheckKeyName(key) == nil }
 
-// nextLink is the Link header (RFC 8288) to the page after one, or "".
-func nextLink(ctx context.Context, page cloud.Page, next string) string {
+// nextLink is the Link header (RFC 8288) to the page after one of a list under a
+// filter, or "".
+func nextLink(ctx context.Context, page cloud.Page, filter url.Values, next string) string {
 	if next == "" {
 		return ""
 	}
-	query := url.Values{
-		"cursor": {base64.RawURLEncoding.EncodeToString([]byte(next))},
-		"limit":  {strconv.Itoa(page.Limit)},
+	query := maps.Clone(filter)
+	if query == nil {
+		query = url.Values{}
 	}
+	query.Set("cursor", base64.RawURLEncoding.EncodeToString([]byte(next)))
+	query.Set("limit", strconv.Itoa(page.Limit))
 	return "<" + exchangeOf(ctx).path + "?" + query.Encode() + `>; rel="next"`
 }
 
 // answerList answers with a list, or a page of one; never null.
 func answerList[T, W any](ctx context.Context, page cloud.Page, l control.Listing[T], wire func(T) W) (answer, error) {
-	return answerWith(rest.Translate(l.Items, wire), nextLink(ctx, page, l.Next))
+	return answerFiltered(ctx, page, nil, l, wire)
+}
+
+// answerFiltered is answerList for a list under a filter, which the link to the
+// next page repeats.
+func answerFiltered[T, W any](ctx context.Context, page cloud.Page, filter url.Values, l control.Listing[T], wire func(T) W) (answer, error) {
+	return answerWith(rest.Translate(l.Items, wire), nextLink(ctx, page, filter, l.Next))
 }

@@ -55,8 +55,9 @@ type Grant struct {
 }
 
 // Authorize decides whether the subject may do the action. CodeForbidden if
-// not; CodeUnavailable for what must not be decided by an answer that may be
-// old: all but reading and stopping.
+// not, which is all that changes anything while they are suspended;
+// CodeUnavailable for what must not be decided by an answer that may be old: all
+// but reading and stopping.
 func (g Grant) Authorize(a cloud.Action) error {
 	if !g.Current && a != cloud.ActionReadFleet && a != cloud.ActionStopFleet {
 		return cloud.Unavailable(errOldGrant)
@@ -64,12 +65,19 @@ func (g Grant) Authorize(a cloud.Action) error {
 	if g.Role == "" {
 		return errNoMember
 	}
-	return g.Role.Authorize(a)
+	if err := g.Role.Authorize(a); err != nil {
+		return err
+	}
+	if g.Suspended && a.Changes() {
+		return errSuspended
+	}
+	return nil
 }
 
 var (
 	errOldGrant       = errors.New("the plane is away, and its last answer permits no more than to read and to stop")
 	errNoMember       = cloud.Forbidden("you do not belong to this organization, or this region does not serve it")
+	errSuspended      = cloud.Forbidden("your account or this organization is suspended: you may read, and change nothing; the operator of this cloud can tell why")
 	errNoOrganization = errors.New("a grant is one in an organization")
 
 	errBehind = errors.New("the plane's answers about a grant are older than the changes that it told of")

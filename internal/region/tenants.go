@@ -113,6 +113,7 @@ func (t *Tenants) Admit(ctx context.Context, p cloud.Principal, a cloud.Action, 
 	if c.Grant.Role == "" && project != "" {
 		return c, errNoProject(project)
 	}
+	c.Grant.Role = c.Grant.Role.AtMost(p.MaxRole)
 	return c, c.Grant.Authorize(a)
 }
 

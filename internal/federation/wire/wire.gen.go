@@ -165,7 +165,7 @@ type Grant struct {
 	// only where the plane was restored from a backup, which is answered with `all`.
 	Revision GrantRevision `json:"revision"`
 
-	// RevokedTokens The `jti` of tokens of the subject that are good no more
+	// RevokedTokens The `jti` of tokens of the subject that are good no more; left out for none, for no role, and beside a list
 	RevokedTokens []string `json:"revoked_tokens,omitempty"`
 
 	// Role Left out for no role
@@ -174,6 +174,10 @@ type Grant struct {
 	// SSHKeys The lines of the subject's public keys, by their names, as far as they
 	// fit: at most 64 KiB in all. Empty for no role, and beside a list.
 	SSHKeys []string `json:"ssh_keys"`
+
+	// Suspended Whether the subject or the organization is suspended; left out for not,
+	// for no role, and beside a list.
+	Suspended *bool `json:"suspended,omitempty"`
 }
 
 // GrantRole Left out for no role
@@ -498,8 +502,9 @@ type ClientInterface interface {
 	// what is told of a change in one of the organizations, or in one that is
 	// not among them, holds for it too.
 	//
-	// A token cannot be revoked yet, so `revoked_tokens` is left out. A region
-	// refuses those that are named there.
+	// A region refuses the tokens that `revoked_tokens` names. While the subject
+	// or the organization is `suspended`, it lets the subject read and refuses
+	// everything else; a region that does not know the word goes on as before.
 	//
 	// Corresponds with GET /grants (the `GetGrant` operationId).
 	GetGrant(ctx context.Context, params *GetGrantParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -641,8 +646,9 @@ type ClientInterface interface {
 // what is told of a change in one of the organizations, or in one that is
 // not among them, holds for it too.
 //
-// A token cannot be revoked yet, so `revoked_tokens` is left out. A region
-// refuses those that are named there.
+// A region refuses the tokens that `revoked_tokens` names. While the subject
+// or the organization is `suspended`, it lets the subject read and refuses
+// everything else; a region that does not know the word goes on as before.
 //
 // Corresponds with GET /grants (the `GetGrant` operationId).
 func (c *Client) GetGrant(ctx context.Context, params *GetGrantParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1220,8 +1226,9 @@ type ClientWithResponsesInterface interface {
 	// what is told of a change in one of the organizations, or in one that is
 	// not among them, holds for it too.
 	//
-	// A token cannot be revoked yet, so `revoked_tokens` is left out. A region
-	// refuses those that are named there.
+	// A region refuses the tokens that `revoked_tokens` names. While the subject
+	// or the organization is `suspended`, it lets the subject read and refuses
+	// everything else; a region that does not know the word goes on as before.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -1828,8 +1835,9 @@ func (r SyncResponse) ContentType() string {
 // what is told of a change in one of the organizations, or in one that is
 // not among them, holds for it too.
 //
-// A token cannot be revoked yet, so `revoked_tokens` is left out. A region
-// refuses those that are named there.
+// A region refuses the tokens that `revoked_tokens` names. While the subject
+// or the organization is `suspended`, it lets the subject read and refuses
+// everything else; a region that does not know the word goes on as before.
 //
 // Returns a wrapper object for the known response body format(s).
 //
