@@ -48,9 +48,9 @@ func openPlane(ctx context.Context, c planeConfig) (*plane, error) {
 	}
 	p := &plane{
 		store: store, log: c.log,
-		control: control.New(store, time.Now, newID, c.policy),
-		issuer:  issuer.New(store, time.Now, newID),
+		issuer: issuer.New(store, time.Now, newID),
 	}
+	p.control = control.New(store, time.Now, newID, c.policy, control.WithPersonalTokens(p.issuer.MintPersonal))
 	if err := p.assemble(ctx, c); err != nil {
 		p.close()
 		return nil, err

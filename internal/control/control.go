@@ -42,14 +42,14 @@ func WithLinks(link func(token cloud.Secret) string) Option {
 	return func(s *settings) { s.link = link }
 }
 
-// Minter makes the JWT of a personal token.
-type Minter func(context.Context, cloud.PersonalToken) (cloud.Secret, error)
+// Minter makes the JWT of a personal token, and says when exactly it ends.
+type Minter func(context.Context, cloud.PersonalToken) (cloud.Secret, time.Time, error)
 
 // WithPersonalTokens says who makes those; without it nobody does.
 func WithPersonalTokens(mint Minter) Option { return func(s *settings) { s.mint = mint } }
 
-func mintNone(context.Context, cloud.PersonalToken) (cloud.Secret, error) {
-	return cloud.Secret{}, cloud.Unimplemented("this process makes no personal tokens")
+func mintNone(context.Context, cloud.PersonalToken) (cloud.Secret, time.Time, error) {
+	return cloud.Secret{}, time.Time{}, cloud.Unimplemented("this process makes no personal tokens")
 }
 
 // WithAuditTTL says for how long the audit is kept, instead of cloud.AuditTTL.

@@ -54,10 +54,11 @@ func (c *Control) CreatePersonalToken(ctx context.Context, caller cloud.Caller, 
 	}
 	// Before the transaction, since it reads the database: one that is not saved
 	// is never seen by anybody.
-	text, err := c.mint(ctx, token)
+	text, end, err := c.mint(ctx, token)
 	if err != nil {
 		return token, cloud.Secret{}, err
 	}
+	token.ExpiresAt = end.UTC()
 	return token, text, c.changeAs(ctx, caller, cloud.ActionManageOwnTokens, func(tx cloud.Writer) error {
 		if err := c.roomForToken(tx, token); err != nil {
 			return err

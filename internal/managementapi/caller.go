@@ -34,6 +34,22 @@ var actions = map[string]cloud.Action{
 	"DeleteInvitation":   cloud.ActionManageInvitations,
 	"UpdateOrganization": cloud.ActionManageOrganization,
 	"ListAudit":          cloud.ActionReadAudit,
+
+	"ListServiceAccounts":         cloud.ActionReadAccounts,
+	"GetServiceAccount":           cloud.ActionReadAccounts,
+	"ListServiceAccountSecrets":   cloud.ActionReadAccounts,
+	"ListServiceAccountKeys":      cloud.ActionReadAccounts,
+	"CreateServiceAccount":        cloud.ActionManageServices,
+	"UpdateServiceAccount":        cloud.ActionManageServices,
+	"DeleteServiceAccount":        cloud.ActionManageServices,
+	"CreateServiceAccountSecret":  cloud.ActionManageServices,
+	"DeleteServiceAccountSecret":  cloud.ActionManageServices,
+	"RegisterServiceAccountKey":   cloud.ActionManageServices,
+	"DeregisterServiceAccountKey": cloud.ActionManageServices,
+
+	"ListPersonalTokens":  cloud.ActionReadOwnTokens,
+	"CreatePersonalToken": cloud.ActionManageOwnTokens,
+	"DeletePersonalToken": cloud.ActionManageOwnTokens,
 }
 
 // named are the operations of which the id in the path is the organization's.
