@@ -3,8 +3,10 @@ package cloud
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -190,15 +192,21 @@ func TestWhoMayDoWhat(t *testing.T) {
 	t.Parallel()
 	const nobody Role = ""
 	may := map[Action][]Role{
-		ActionReadCloud:         {nobody, RoleViewer, RoleEditor, RoleAdmin},
-		ActionManageOwnKeys:     {nobody, RoleViewer, RoleEditor, RoleAdmin},
-		ActionReadFleet:         {RoleViewer, RoleEditor, RoleAdmin},
-		ActionReadAccounts:      {RoleViewer, RoleEditor, RoleAdmin},
-		ActionStopFleet:         {RoleEditor, RoleAdmin},
-		ActionChangeFleet:       {RoleEditor, RoleAdmin},
-		ActionManageMembers:     {RoleAdmin},
-		ActionManageInvitations: {RoleAdmin},
-		"paint the sky":         nil,
+		ActionReadCloud:          {nobody, RoleViewer, RoleEditor, RoleAdmin},
+		ActionReadOwnAccount:     {nobody, RoleViewer, RoleEditor, RoleAdmin},
+		ActionFoundOrganization:  {nobody, RoleViewer, RoleEditor, RoleAdmin},
+		ActionAcceptInvitation:   {nobody, RoleViewer, RoleEditor, RoleAdmin},
+		ActionLeaveOrganization:  {RoleViewer, RoleEditor, RoleAdmin},
+		ActionManageOrganization: {RoleAdmin},
+		ActionReadAudit:          {RoleAdmin},
+		ActionManageOwnKeys:      {nobody, RoleViewer, RoleEditor, RoleAdmin},
+		ActionReadFleet:          {RoleViewer, RoleEditor, RoleAdmin},
+		ActionReadAccounts:       {RoleViewer, RoleEditor, RoleAdmin},
+		ActionStopFleet:          {RoleEditor, RoleAdmin},
+		ActionChangeFleet:        {RoleEditor, RoleAdmin},
+		ActionManageMembers:      {RoleAdmin},
+		ActionManageInvitations:  {RoleAdmin},
+		"paint the sky":          nil,
 	}
 	if len(may) != len(Permissions())+1 {
 		t.Errorf("there are %d permissions, and the test knows %d", len(Permissions()), len(may)-1)
@@ -217,6 +225,117 @@ func TestWhoMayDoWhat(t *testing.T) {
 		if got := action.NeedsOrganization(); got == allowed[nobody] {
 			t.Errorf("%s needs an organization: %v", action, got)
 		}
+	}
+}
+
+// TestSuspensionStopsChanges goes through all actions as an admin: while they or
+// the organization are suspended, they may do what reads, and nothing else.
+func TestSuspensionStopsChanges(t *testing.T) {
+	t.Parallel()
+	reads := []Action{ActionReadCloud, ActionReadOwnAccount, ActionReadFleet, ActionReadAccounts, ActionReadAudit}
+	free := Caller{Relation: Relation{Role: RoleAdmin}}
+	user, organization := free, free
+	user.User.SuspendedAt = time.Unix(1, 0)
+	organization.Relation.Suspended = true
+	for _, p := range Permissions() {
+		if err := free.Authorize(p.Action); err != nil {
+			t.Errorf("to %s, not suspended: %v", p.Action, err)
+		}
+		for what, caller := range map[string]Caller{"your account is suspended": user, "this organization is suspended": organization} {
+			err := caller.Authorize(p.Action)
+			if slices.Contains(reads, p.Action) {
+				if err != nil || p.Action.Changes() {
+					t.Errorf("to %s is to read: %v", p.Action, err)
+				}
+				continue
+			}
+			if CodeOf(err) != CodeForbidden || !strings.Contains(err.Error(), what) || !p.Action.Changes() {
+				t.Errorf("to %s: got %v; want a refusal that says: %s", p.Action, err, what)
+			}
+		}
+	}
+	if !Action("paint the sky").Changes() {
+		t.Error("an action that nobody knows is taken for one that only reads")
+	}
+}
+
+// TestTokensAreLessThanTheirOwners is about what a token's holder could do, and
+// the token may not.
+func TestTokensAreLessThanTheirOwners(t *testing.T) {
+	t.Parallel()
+	person := User{Kind: Person}
+	for name, tt := range map[string]struct {
+		caller  Caller
+		refused map[Action]string
+	}{
+		"a person": {Caller{User: person}, nil},
+		"a token for one organization": {
+			Caller{User: person, Principal: Principal{OrganizationID: "a"}},
+			map[Action]string{ActionFoundOrganization: "bound to one organization", ActionAcceptInvitation: "bound to one organization"},
+		},
+		"a personal token": {
+			Caller{User: person, Principal: Principal{OrganizationID: "a", Personal: true}},
+			map[Action]string{ActionFoundOrganization: "a personal token", ActionAcceptInvitation: "a personal token", ActionLeaveOrganization: "a personal token"},
+		},
+		"a service account": {
+			Caller{User: User{Kind: Service}, Principal: Principal{OrganizationID: "a"}},
+			map[Action]string{ActionFoundOrganization: "a service account", ActionAcceptInvitation: "a service account", ActionLeaveOrganization: "a service account"},
+		},
+		"a token that opens what viewers may": {
+			Caller{User: person, Principal: Principal{MaxRole: RoleViewer}},
+			map[Action]string{
+				ActionStopFleet: "your token opens no more than viewer", ActionChangeFleet: "your token", ActionManageMembers: "your token",
+				ActionManageInvitations: "your token", ActionManageOrganization: "your token", ActionReadAudit: "your token",
+			},
+		},
+	} {
+		tt.caller.Role = RoleAdmin.AtMost(tt.caller.MaxRole)
+		for _, p := range Permissions() {
+			err := tt.caller.Authorize(p.Action)
+			words, refused := tt.refused[p.Action]
+			if refused != (err != nil) || refused && (CodeOf(err) != CodeForbidden || !strings.Contains(err.Error(), words)) {
+				t.Errorf("%s, to %s: got %v; want %q", name, p.Action, err, words)
+			}
+		}
+	}
+}
+
+func TestAtMost(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ role, limit, want Role }{
+		{RoleAdmin, "", RoleAdmin}, {RoleAdmin, RoleViewer, RoleViewer}, {RoleViewer, RoleAdmin, RoleViewer},
+		{RoleEditor, RoleEditor, RoleEditor}, {"", RoleAdmin, ""}, {RoleAdmin, "king", "king"},
+	} {
+		if got := tt.role.AtMost(tt.limit); got != tt.want {
+			t.Errorf("%q at most %q is %q; want %q", tt.role, tt.limit, got, tt.want)
+		}
+	}
+}
+
+func TestMaskedEmails(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[Email]string{"ada@example.com": "a…@example.com", "a@b": "a…@b", "örjan@exämple.se": "ö…@exämple.se"} {
+		if got := in.Masked(); got != want {
+			t.Errorf("%s is masked as %s; want %s", in, got, want)
+		}
+	}
+}
+
+func TestAuditFilters(t *testing.T) {
+	t.Parallel()
+	at := time.Unix(1, 0)
+	for _, good := range []AuditFilter{{}, {ActorID: "a", Action: "b", Target: "ü"}, {Since: at}, {Until: at}, {Since: at, Until: at.Add(1)}} {
+		if err := good.Check(); err != nil {
+			t.Errorf("%+v: %v", good, err)
+		}
+	}
+	for refusal, bad := range map[string]AuditFilter{
+		"actor must":               {ActorID: longText(256)},
+		"action must":              {Action: "a\x00"},
+		"target must":              {Target: "\xff"},
+		"since must be before unt": {Since: at, Until: at},
+	} {
+		checkRefusal(t, bad.Check(), refusal)
 	}
 }
 

@@ -20,7 +20,17 @@ func (w *world) audited() []cloud.AuditEntry {
 	var all []cloud.AuditEntry
 	w.read(func(r cloud.Reader) error {
 		all = nil
-		for _, organization := range []cloud.ID{"", acme, globex} {
+		organizations := []cloud.ID{"", acme, globex}
+		made, err := r.OrganizationsOf(userIDs[admin], cloud.Page{})
+		if err != nil {
+			return err
+		}
+		for _, o := range made {
+			if !slices.Contains(organizations, o.ID) {
+				organizations = append(organizations, o.ID)
+			}
+		}
+		for _, organization := range organizations {
 			entries, err := r.Audit(organization, cloud.AuditFilter{}, cloud.Page{})
 			if err != nil {
 				return err
@@ -45,6 +55,25 @@ var entries = map[string]cloud.AuditEntry{
 	"DeleteMember": {
 		Action: "member.delete", Target: string(userIDs[guest]), OrganizationID: acme,
 		Before: `{"email":"guest@example.com","role":"viewer"}`,
+	},
+	"CreateOrganization": {Action: "organization.create", After: `{"display_name":"Tidal Labs","name":"tidal-labs"}`},
+	"UpdateOrganization": {
+		Action: "organization.update", Target: acme, OrganizationID: acme,
+		Before: `{"display_name":"Acme Research","name":"acme"}`, After: `{"display_name":"Acme Labs","name":"acme"}`,
+	},
+	"LeaveOrganization": {
+		Action: "member.leave", Target: string(userIDs[guest]), OrganizationID: acme,
+		Before: `{"email":"guest@example.com","role":"viewer"}`,
+	},
+	"AcceptInvitation": {
+		Action: "invitation.accept", Target: ownInvitation, OrganizationID: globex,
+		Before: `{"email":"Admin@Example.com","expires_at":"2026-03-09T13:30:00.123456Z","role":"editor"}`,
+		After:  `{"email":"admin@example.com","role":"editor"}`,
+	},
+	"ResendInvitation": {
+		Action: "invitation.resend", Target: pendingInvitation, OrganizationID: acme,
+		Before: `{"email":"tomas@example.com","expires_at":"2026-03-07T14:30:00.123456Z","role":"editor"}`,
+		After:  `{"email":"tomas@example.com","expires_at":"2026-03-09T14:30:00.123456Z","role":"editor"}`,
 	},
 	"CreateInvitation": {
 		Action: "invitation.create", OrganizationID: acme,
@@ -78,18 +107,21 @@ func TestEveryChangeIsAudited(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, store)
 				request := examples[operation]
-				r := w.call(admin, request.method, request.path, request.body, "Idempotency-Key", "k")
+				r := w.call(asks(operation), request.method, request.path, request.body, "Idempotency-Key", "k")
 				if want.Target == "" {
 					var made struct{ ID string }
 					r.into(&made)
 					want.Target = made.ID
+					if operation == "CreateOrganization" {
+						want.OrganizationID = cloud.ID(made.ID)
+					}
 				}
 				got := w.audited()
 				if r.status >= 300 || len(got) != 1 {
 					t.Fatalf("%s: %d, with %d entries in the audit: %+v", r.what, r.status, len(got), got)
 				}
 				want.ID, want.At = got[0].ID, start.UTC().Truncate(time.Microsecond)
-				want.Actor = cloud.Actor{Kind: cloud.ActorUser, ID: string(userIDs[admin])}
+				want.Actor = cloud.Actor{Kind: cloud.ActorUser, ID: string(userIDs[asks(operation)])}
 				want.Origin = cloud.Origin{RequestID: r.header.Get(observe.RequestIDHeader), Address: "192.0.2.1"}
 				if diff := cmp.Diff(want, got[0]); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)

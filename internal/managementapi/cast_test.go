@@ -51,6 +51,7 @@ const (
 	pendingInvitation = "019cae00-0000-7000-8000-0000000000e1"
 	foreignInvitation = "019cae00-0000-7000-8000-0000000000e2"
 	expiredInvitation = "019cae00-0000-7000-8000-0000000000e3"
+	ownInvitation     = "019cae00-0000-7000-8000-0000000000e4" // of globex, to the admin of acme
 
 	trainer = "019cae00-0000-7000-8000-000000000101" // one of acme's instances
 	foreign = "019cae00-0000-7000-8000-000000000199" // globex's
@@ -198,6 +199,11 @@ func people(w cloud.Writer) error {
 		if err := w.CreateSSHKey(cloud.SSHKey{UserID: id, Name: "laptop", Line: publicKey(name), Fingerprint: fingerprint(name), CreatedAt: founded}); err != nil {
 			return err
 		}
+		if name == admin || name == guest { // the others have never signed in
+			if err := w.CreateIdentity(identityOf(name)); err != nil {
+				return err
+			}
+		}
 		for org, role := range memberships[name] {
 			if err := w.AddMember(cloud.Member{OrganizationID: org, User: u, Role: role, JoinedAt: founded}); err != nil {
 				return err
@@ -205,6 +211,11 @@ func people(w cloud.Writer) error {
 		}
 	}
 	return nil
+}
+
+// identityOf is what somebody has who signed in by a code.
+func identityOf(name string) cloud.Identity {
+	return cloud.Identity{Issuer: cloud.MailIssuer, Subject: emailOf(name).Key(), UserID: userIDs[name], Email: emailOf(name), CreatedAt: start.Add(-time.Hour), LastUsedAt: start.Add(-time.Hour)}
 }
 
 func emailOf(name string) cloud.Email { return cloud.Email(name + "@example.com") }
@@ -231,7 +242,9 @@ func invitations(w cloud.Writer) error {
 		{ID: pendingInvitation, OrganizationID: acme, Email: "tomas@example.com", Role: cloud.RoleEditor, InvitedBy: userIDs[admin], CreatedAt: start.Add(-48 * time.Hour)},
 		{ID: foreignInvitation, OrganizationID: globex, Email: "tomas@example.com", Role: cloud.RoleViewer, InvitedBy: userIDs[stranger], CreatedAt: start.Add(-time.Hour)},
 		{ID: expiredInvitation, OrganizationID: acme, Email: "late@example.com", Role: cloud.RoleViewer, InvitedBy: userIDs[admin], CreatedAt: start.Add(-cloud.InvitationTTL - time.Hour)},
+		{ID: ownInvitation, OrganizationID: globex, Email: "Admin@Example.com", Role: cloud.RoleEditor, InvitedBy: userIDs[stranger], CreatedAt: start.Add(-time.Hour)},
 	} {
+		i.Generation = 1
 		i.ExpiresAt = i.CreatedAt.Add(cloud.InvitationTTL)
 		if err := w.CreateInvitation(i); err != nil {
 			return err

@@ -26,7 +26,10 @@ func TestDocumentSaysAllThatCanHappen(t *testing.T) {
 		op := route.Operation
 		statuses := []int{http.StatusUnauthorized, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable}
 		var parameters, headers []string
-		if managementapi.Actions()[op.OperationID].NeedsOrganization() {
+		switch {
+		case managementapi.Named()[op.OperationID]:
+			statuses = append(statuses, http.StatusForbidden)
+		case managementapi.Actions()[op.OperationID].NeedsOrganization():
 			statuses = append(statuses, http.StatusBadRequest, http.StatusForbidden)
 			parameters = append(parameters, "header X-ORG-ID")
 		}

@@ -73,7 +73,7 @@ func failEverywhere(t *testing.T, operation string, fail func() error, check fun
 	before, request := w.dump(), examples[operation]
 	try := func(calls int64) (done bool) {
 		left.Store(calls)
-		r := w.call(admin, request.method, request.path, request.body, "Idempotency-Key", "k")
+		r := w.call(asks(operation), request.method, request.path, request.body, "Idempotency-Key", "k")
 		if r.status < 300 {
 			return true
 		}

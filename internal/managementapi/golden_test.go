@@ -67,7 +67,7 @@ func TestGoldenAnswers(t *testing.T) {
 	for operation, request := range examples {
 		t.Run(operation, func(t *testing.T) {
 			t.Parallel()
-			r := newWorld(t).call(admin, request.method, request.path, request.body)
+			r := newWorld(t).call(asks(operation), request.method, request.path, request.body)
 			golden(t, filepath.Join("testdata", operation+".golden"),
 				fmt.Sprintf("%s %s\n%s\n%s", request.method, base+request.path, request.body, r))
 		})
@@ -132,6 +132,27 @@ func TestGoldenRefusals(t *testing.T) {
 		{admin, "POST", "/user/keys", `{"name":"laptop","key":"` + publicKey("desktop") + `"}`, nil},
 		{admin, "POST", "/user/keys", `{"name":"desktop","key":"` + publicKey(admin) + `"}`, nil},
 		{admin, "DELETE", "/user/keys/desktop", "", nil},
+		{bound, "POST", "/organizations", `{"display_name":"Tidal Labs"}`, nil},
+		{admin, "POST", "/organizations", `{"display_name":" Tidal"}`, nil},
+		{admin, "PATCH", "/organizations/" + globex, `{"display_name":"Mine"}`, nil},
+		{admin, "PATCH", "/organizations/acme", `{"display_name":"Mine"}`, nil},
+		{admin, "PATCH", "/organizations/" + acme, `{}`, nil},
+		{admin, "PATCH", "/organizations/" + acme, `{"display_name":""}`, nil},
+		{admin, "DELETE", "/user/organizations/" + acme, "", nil},
+		{loner, "DELETE", "/user/organizations/" + acme, "", nil},
+		{admin, "POST", "/invitations", `{"email":"ci@acme.service.invalid"}`, nil},
+		{admin, "POST", "/invitations/" + nobody + "/resend", "", nil},
+		{admin, "POST", "/invitations/accept", `{}`, nil},
+		{admin, "POST", "/invitations/accept", `{"id":"` + ownInvitation + `","token":"x"}`, nil},
+		{admin, "POST", "/invitations/accept", `{"token":"x"}`, nil},
+		{admin, "POST", "/invitations/accept", `{"id":"` + pendingInvitation + `"}`, nil},
+		{bound, "POST", "/invitations/accept", `{"id":"` + ownInvitation + `"}`, nil},
+		{editor, "GET", "/audit", "", nil},
+		{admin, "GET", "/audit?since=yesterday", "", nil},
+		{admin, "GET", "/audit?since=2026-03-02T00:00:00Z&until=2026-03-02T00:00:00Z", "", nil},
+		{admin, "GET", "/audit?actor=", "", nil},
+		{admin, "GET", "/audit?action=" + strings.Repeat("x", 256), "", nil},
+		{admin, "GET", "/audit?target=%00", "", nil},
 	} {
 		r := w.call(c.who, c.method, c.path, c.body, c.headers...)
 		fmt.Fprintf(&out, "%s %s as %s", c.method, c.path, or(c.who, "anonymous"))

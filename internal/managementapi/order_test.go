@@ -39,12 +39,18 @@ func TestOrderOfChecks(t *testing.T) {
 		{several, "GET", "/instances?limit=x", "", nil, 400, "several organizations"},
 		{loner, "POST", "/invitations", "{", nil, 403, "no organization"},
 		{bound, "POST", "/invitations", "{", []string{"X-ORG-ID", globex}, 403, "you do not belong"},
+		{stranger, "PATCH", "/organizations/" + acme, "{", badOrg, 404, "no organization of that id"},
+		{stranger, "DELETE", "/user/organizations/x", "", badOrg, 404, "no organization of that id"},
 		// The role, before parameters and body.
 		{viewer, "PATCH", member, "{", nil, 403, "role admin"},
 		{viewer, "PATCH", member, huge, nil, 403, "role admin"},
 		{editor, "POST", "/invitations", `{"email":7}`, []string{"Idempotency-Key", strings.Repeat("x", 300)}, 403, "role admin"},
 		{editor, "DELETE", "/members/nobody", "", nil, 403, "role admin"},
+		{viewer, "PATCH", "/organizations/" + acme, "{", badOrg, 403, "role admin"},
+		{bound, "POST", "/organizations", "{", badOrg, 403, "bound to one organization"},
+		{editor, "GET", "/audit?since=x", "", nil, 403, "role admin"},
 		// Parameters and body, before the object.
+		{admin, "PATCH", "/organizations/" + acme, "{", badOrg, 400, "JSON"},
 		{admin, "PATCH", "/members/" + nobody, `{"role":"king"}`, nil, 400, "role"},
 		{admin, "PATCH", "/members/nobody", "{", nil, 400, "JSON"},
 		{viewer, "GET", "/instances/x?", "", nil, 400, "path id"},
@@ -73,7 +79,8 @@ func TestForeignOrganizationsLookLikeNone(t *testing.T) {
 		foreign := w.call(admin, request.method, request.path, request.body, "X-ORG-ID", globex)
 		missing := w.call(admin, request.method, request.path, request.body, "X-ORG-ID", nobody)
 		switch operation {
-		case "RegisterKey", "DeregisterKey": // which are about no organization, and done by now
+		// Which are about no organization, or about that in their path, and done by now.
+		case "RegisterKey", "DeregisterKey", "CreateOrganization", "UpdateOrganization", "LeaveOrganization", "AcceptInvitation":
 			continue
 		}
 		if foreign.String() != missing.String() {
@@ -86,6 +93,10 @@ func TestForeignOrganizationsLookLikeNone(t *testing.T) {
 		{"DELETE", "/members/" + string(userIDs[stranger]), "/members/" + nobody, ""},
 		{"DELETE", "/members/" + string(userIDs[loner]), "/members/not-an-id", ""},
 		{"DELETE", "/invitations/" + foreignInvitation, "/invitations/" + nobody, ""},
+		{"POST", "/invitations/" + foreignInvitation + "/resend", "/invitations/" + nobody + "/resend", ""},
+		{"PATCH", "/organizations/" + globex, "/organizations/" + nobody, `{"display_name":"Mine"}`},
+		{"PATCH", "/organizations/" + globex, "/organizations/not-an-id", `{`},
+		{"DELETE", "/user/organizations/" + globex, "/user/organizations/" + nobody, ""},
 		{"DELETE", "/invitations/" + expiredInvitation, "/invitations/not-an-id", ""},
 	} {
 		theirs := w.call(admin, pair.method, pair.foreign, pair.body).want(http.StatusNotFound)
@@ -158,7 +169,7 @@ func TestTokenIsABoundary(t *testing.T) {
 func TestOrganizationIsIgnoredWhereThereIsNone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, path := range []string{"/regions", "/organizations", "/user", "/user/keys"} {
+	for _, path := range []string{"/regions", "/organizations", "/user", "/user/keys", "/user/invitations"} {
 		for _, org := range []string{"", "acme", globex, nobody} {
 			w.get(viewer, path, "X-ORG-ID", org).want(http.StatusOK)
 		}

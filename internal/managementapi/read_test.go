@@ -121,6 +121,12 @@ func (hollowReader) Members(cloud.ID, cloud.Page) ([]cloud.Member, error) { retu
 func (hollowReader) Invitations(cloud.ID, time.Time, cloud.Page) ([]cloud.Invitation, error) {
 	return nil, nil
 }
+func (hollowReader) InvitationsTo([]cloud.Email, time.Time) ([]cloud.Invitation, error) {
+	return nil, nil
+}
+func (hollowReader) Audit(cloud.ID, cloud.AuditFilter, cloud.Page) ([]cloud.AuditEntry, error) {
+	return nil, nil
+}
 func (hollowReader) SSHKeys(cloud.ID, cloud.Page) ([]cloud.SSHKey, error) { return nil, nil }
 func (hollowReader) Regions(cloud.Page) ([]cloud.Region, error)           { return nil, nil }
 func (hollowReader) Instances(_, _ cloud.ID, _ cloud.Page) ([]cloud.Instance, error) {
@@ -155,6 +161,10 @@ func crowd(tx cloud.Writer) error {
 			tx.CreateUser(user),
 			tx.AddMember(cloud.Member{OrganizationID: acme, User: user, Role: cloud.RoleViewer, JoinedAt: start}),
 			tx.CreateInvitation(cloud.Invitation{ID: id(3), OrganizationID: acme, Email: emailOf("new-" + name), Role: cloud.RoleViewer, CreatedAt: start, ExpiresAt: start.Add(time.Hour)}),
+			tx.CreateInvitation(cloud.Invitation{ID: id(4), OrganizationID: organization.ID, Email: emailOf(admin), Role: cloud.RoleViewer, CreatedAt: start, ExpiresAt: start.Add(time.Hour)}),
+			tx.AppendAudit(cloud.AuditEntry{
+				ID: id(5), At: start, OrganizationID: acme, Actor: cloud.Actor{Kind: cloud.ActorUser, ID: string(userIDs[admin])}, Action: "member.create", Target: name,
+			}),
 			tx.CreateSSHKey(cloud.SSHKey{UserID: userIDs[admin], Name: name, Line: publicKey(name), Fingerprint: fingerprint(name), CreatedAt: start}),
 			tx.CreateRegion(cloud.Region{Name: name, URL: "https://" + name + ".example.com", CreatedAt: start}),
 		} {
@@ -177,7 +187,12 @@ func TestPages(t *testing.T) {
 		t.Run(operation, func(t *testing.T) {
 			t.Parallel()
 			whole := list[json.RawMessage](w.get(admin, path, "X-ORG-ID", acme).want(http.StatusOK))
-			if len(whole) < 4 || !slices.IsSortedFunc(whole, byKey) {
+			ordered := slices.Clone(whole)
+			slices.SortFunc(ordered, byKey)
+			if operation == "ListAudit" { // the newest first
+				slices.Reverse(ordered)
+			}
+			if len(whole) < 4 || !slices.EqualFunc(whole, ordered, func(a, b json.RawMessage) bool { return keyOf(a) == keyOf(b) }) {
 				t.Fatalf("%d items, or not in order: %s", len(whole), whole)
 			}
 			for limit := 1; limit <= len(whole)+1; limit++ {
