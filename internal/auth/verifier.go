@@ -34,6 +34,14 @@ type Claims struct {
 	// OrganizationID, where there is one, is the only organization that the
 	// token opens.
 	OrganizationID *string `json:"org_id,omitempty"`
+	// MaxRole, where there is one, is a role beyond which the token opens nothing.
+	MaxRole *string `json:"max_role,omitempty"`
+	// Personal says that it is a cloud.PersonalToken.
+	Personal bool `json:"personal,omitempty"`
+	// ClientID and Scope are whom it was given to and for what (RFC 9068, 2.2), of
+	// tokens that the OAuth server gave out. They open and close nothing here.
+	ClientID string `json:"client_id,omitempty"`
+	Scope    string `json:"scope,omitempty"`
 }
 
 // Verifier verifies bearer tokens. It is safe for concurrent use.
@@ -169,11 +177,19 @@ func (c *Claims) principal() (cloud.Principal, error) {
 	if err != nil {
 		return cloud.Principal{}, cloud.Unauthenticated("the token's subject (sub) is not the UUID of a user")
 	}
-	p := cloud.Principal{UserID: user, TokenID: c.ID}
+	p := cloud.Principal{UserID: user, Personal: c.Personal, TokenID: c.ID}
 	if c.OrganizationID != nil {
 		if p.OrganizationID, err = cloud.ParseID(*c.OrganizationID); err != nil {
 			return cloud.Principal{}, cloud.Unauthenticated("the token's organization (org_id) is not a UUID")
 		}
+	}
+	if c.MaxRole != nil {
+		if p.MaxRole, err = cloud.ParseRole(*c.MaxRole); err != nil {
+			return cloud.Principal{}, cloud.Unauthenticated("the token's highest role (max_role) is not a role")
+		}
+	}
+	if c.Personal && c.ID == "" {
+		return cloud.Principal{}, cloud.Unauthenticated("a personal token must have an id (jti), by which it is revoked")
 	}
 	return p, nil
 }

@@ -161,6 +161,44 @@ func TestMint(t *testing.T) {
 	}
 }
 
+func TestMintAPersonalToken(t *testing.T) {
+	t.Parallel()
+	p, _, _ := newPlane(t)
+	const id = cloud.ID("0198a1b2-0000-7000-8000-000000000009")
+	token, _, err := p.Mint(t.Context(), issuer.Claims{
+		UserID: userID, OrganizationID: orgID, MaxRole: cloud.RoleViewer, Personal: true, TokenID: id, TTL: time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := p.Verify(t.Context(), token.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := cloud.Principal{UserID: userID, OrganizationID: orgID, MaxRole: cloud.RoleViewer, Personal: true, TokenID: string(id)}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What else is signed is no token for the APIs.
+func TestSignForOthers(t *testing.T) {
+	t.Parallel()
+	p, _, _ := newPlane(t)
+	signer, err := p.Signer(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if signer.Issuer != url {
+		t.Errorf("got the issuer %q; want %q", signer.Issuer, url)
+	}
+	token, err := signer.Sign(map[string]any{"iss": url, "sub": userID, "aud": "penstock-cli", "exp": start.Add(time.Hour).Unix()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.refuses(t, token.Reveal(), cloud.CodeUnauthenticated)
+}
+
 func TestMintRefuses(t *testing.T) {
 	t.Parallel()
 	p, _, _ := newPlane(t)
@@ -176,6 +214,9 @@ func TestMintRefuses(t *testing.T) {
 		"too long a life":         {issuer.Claims{UserID: userID, TTL: 365*24*time.Hour + 1}, "365 days"},
 		"no user":                 {issuer.Claims{TTL: time.Hour}, "UUID"},
 		"a user by name":          {issuer.Claims{UserID: "ada", TTL: time.Hour}, "UUID"},
+		"a token by name":         {issuer.Claims{UserID: userID, TokenID: "first", TTL: time.Hour}, "UUID"},
+		"an unknown role":         {issuer.Claims{UserID: userID, MaxRole: "owner", TTL: time.Hour}, "role must be one of"},
+		"personal without an id":  {issuer.Claims{UserID: userID, Personal: true, TTL: time.Hour}, "must have an id"},
 		"an organization by name": {issuer.Claims{UserID: userID, OrganizationID: "acme", TTL: time.Hour}, "UUID"},
 	} {
 		_, _, err := p.Mint(t.Context(), c.claims)
