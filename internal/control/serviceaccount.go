@@ -110,7 +110,7 @@ func serviceAccount(tx cloud.Reader, caller cloud.Caller, text string) (cloud.Se
 
 var errNoServiceAccount = cloud.NotFound("this organization has no service account of that id; GET /service-accounts lists them")
 
-// auditService notes a change of a service account, or of what is its own.
+// auditService notes a change of a service account.
 func (c *Control) auditService(tx cloud.Writer, caller cloud.Caller, a cloud.ServiceAccount, ch change) error {
 	ch.target, ch.organization = string(a.ID), a.OrganizationID
 	return c.auditCaller(tx, caller, ch)
@@ -150,7 +150,9 @@ func (c *Control) CreateServiceSecret(ctx context.Context, caller cloud.Caller, 
 		if err != nil {
 			return secret, err
 		}
-		return secret, c.auditService(tx, caller, a, change{action: "service_account.secret.create", after: secretOf(secret)})
+		return secret, c.auditCaller(tx, caller, change{
+			action: "service_account.secret.create", target: string(secret.ID), organization: a.OrganizationID, after: secretOf(secret),
+		})
 	})
 	return made, text, err
 }
@@ -175,10 +177,12 @@ func (c *Control) DeleteServiceSecret(ctx context.Context, caller cloud.Caller, 
 		if err := tx.DeleteServiceSecret(a.ID, secrets[i].ID); err != nil {
 			return err
 		}
-		return c.auditService(tx, caller, a, change{action: "service_account.secret.delete", before: secretOf(secrets[i])})
+		return c.auditCaller(tx, caller, change{
+			action: "service_account.secret.delete", target: secret, organization: a.OrganizationID, before: secretOf(secrets[i]),
+		})
 	})
 }
 
 func secretOf(s cloud.ServiceSecret) map[string]any {
-	return map[string]any{"secret_id": s.ID, "created_at": s.CreatedAt}
+	return map[string]any{"service_account": s.ServiceAccountID, "created_at": s.CreatedAt}
 }

@@ -6190,6 +6190,20 @@ func (response UpdateServiceAccount404JSONResponse) VisitUpdateServiceAccountRes
 	return err
 }
 
+type UpdateServiceAccount409JSONResponse struct{ ConflictJSONResponse }
+
+func (response UpdateServiceAccount409JSONResponse) VisitUpdateServiceAccountResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type UpdateServiceAccount413JSONResponse struct{ ContentTooLargeJSONResponse }
 
 func (response UpdateServiceAccount413JSONResponse) VisitUpdateServiceAccountResponse(w http.ResponseWriter) error {
