@@ -56,8 +56,7 @@ func describe(r cloud.Reader, member cloud.Member, grant *wire.Grant) error {
 		return err
 	}
 	if !member.User.SuspendedAt.IsZero() || !organization.SuspendedAt.IsZero() {
-		grant.Suspended = new(bool)
-		*grant.Suspended = true
+		grant.Suspended = new(true)
 	}
 	keys, err := r.SSHKeys(member.User.ID, cloud.Page{Limit: maxGrantKeys})
 	if err != nil {

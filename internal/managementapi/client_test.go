@@ -102,9 +102,37 @@ func TestGeneratedClient(t *testing.T) {
 			r, err := client.CreateInvitationWithResponse(ctx, nil, management.CreateInvitationRequest{Email: email})
 			return result{r.StatusCode, r.JSON201.Email == email}, err
 		}},
+		{"ResendInvitation", func() (result, error) {
+			r, err := client.ResendInvitationWithResponse(ctx, pendingInvitation, nil)
+			return result{r.StatusCode, r.JSON200.ID == pendingInvitation}, err
+		}},
 		{"DeleteInvitation", func() (result, error) {
 			r, err := client.DeleteInvitationWithResponse(ctx, pendingInvitation, nil)
 			return result{r.StatusCode, true}, err
+		}},
+		{"ListAudit", func() (result, error) {
+			r, err := client.ListAuditWithResponse(ctx, &management.ListAuditParams{Action: new("member.update")})
+			return result{r.StatusCode, (*r.JSON200)[0].Target == string(userIDs[editor]) && *(*r.JSON200)[0].Actor.Email == "admin@example.com"}, err
+		}},
+		{"UpdateOrganization", func() (result, error) {
+			r, err := client.UpdateOrganizationWithResponse(ctx, acme, management.OrganizationRequest{DisplayName: "Acme Labs"})
+			return result{r.StatusCode, r.JSON200.DisplayName == "Acme Labs"}, err
+		}},
+		{"LeaveOrganization", func() (result, error) {
+			r, err := client.LeaveOrganizationWithResponse(ctx, acme)
+			return result{r.StatusCode, r.JSON409 != nil}, err // the last admin
+		}},
+		{"ListOwnInvitations", func() (result, error) {
+			r, err := client.ListOwnInvitationsWithResponse(ctx, nil)
+			return result{r.StatusCode, (*r.JSON200)[0].Organization.Name == "globex"}, err
+		}},
+		{"AcceptInvitation", func() (result, error) {
+			r, err := client.AcceptInvitationWithResponse(ctx, nil, management.AcceptInvitationRequest{ID: new(ownInvitation)})
+			return result{r.StatusCode, r.JSON200.Role == "editor"}, err
+		}},
+		{"CreateOrganization", func() (result, error) {
+			r, err := client.CreateOrganizationWithResponse(ctx, nil, management.OrganizationRequest{DisplayName: "Tidal Labs"})
+			return result{r.StatusCode, r.JSON201.Name == "tidal-labs"}, err
 		}},
 	}
 	calls = append(calls, programCalls(ctx, client)...)

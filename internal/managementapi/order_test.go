@@ -75,15 +75,15 @@ func TestForeignOrganizationsLookLikeNone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for _, operation := range slices.Sorted(maps.Keys(examples)) {
-		request := examples[operation]
-		foreign := w.call(admin, request.method, request.path, request.body, "X-ORG-ID", globex)
-		missing := w.call(admin, request.method, request.path, request.body, "X-ORG-ID", nobody)
 		switch operation {
-		// Which are about no organization, or about that in their path, and done by now.
+		// Which are about no organization, or about that in their path.
 		case "RegisterKey", "DeregisterKey", "CreateOrganization", "UpdateOrganization", "LeaveOrganization", "AcceptInvitation",
 			"CreatePersonalToken", "DeletePersonalToken":
 			continue
 		}
+		request := examples[operation]
+		foreign := w.call(admin, request.method, request.path, request.body, "X-ORG-ID", globex)
+		missing := w.call(admin, request.method, request.path, request.body, "X-ORG-ID", nobody)
 		if foreign.String() != missing.String() {
 			t.Errorf("%s: the answers differ:\n%s\n%s", operation, foreign, missing)
 		}

@@ -56,6 +56,7 @@ type world struct {
 	urls     []string     // where it is served, by one process each
 	client   *http.Client
 	dumper   dumper
+	options  []control.Option // of what is served from now on
 }
 
 // wrap puts something between the API and its store.
@@ -64,11 +65,18 @@ type wrap func(cloud.Store) cloud.Store
 // newWorld is a plane of one process, on SQLite.
 func newWorld(t testing.TB, wraps ...wrap) *world {
 	t.Helper()
+	return newWorldWith(t, nil, wraps...)
+}
+
+// newWorldWith is a plane for which the operator chose something.
+func newWorldWith(t testing.TB, options []control.Option, wraps ...wrap) *world {
+	t.Helper()
 	made, err := theCast()
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := newStage(t, made)
+	w.options = options
 	w.file = filepath.Join(t.TempDir(), "plane.db")
 	if err := os.WriteFile(w.file, made.database, 0o600); err != nil {
 		t.Fatal(err)
@@ -83,13 +91,14 @@ func newWorld(t testing.TB, wraps ...wrap) *world {
 
 // newReplicas is a plane of two processes, on PostgreSQL. Each request reaches
 // either of them.
-func newReplicas(t testing.TB) *world {
+func newReplicas(t testing.TB, options ...control.Option) *world {
 	t.Helper()
 	made, err := theCast()
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := newStage(t, made)
+	w.options = options
 	database, err := url.Parse(pgtest.Database(t))
 	if err != nil {
 		t.Fatal(err)
@@ -114,14 +123,14 @@ func newReplicas(t testing.TB) *world {
 }
 
 // everywhere runs a test on a plane of one process, and on one of several.
-func everywhere(t *testing.T, test func(t *testing.T, w *world)) {
+func everywhere(t *testing.T, test func(t *testing.T, w *world), options ...control.Option) {
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
-		test(t, newWorld(t))
+		test(t, newWorldWith(t, options))
 	})
 	t.Run("replicas on PostgreSQL", func(t *testing.T) {
 		t.Parallel()
-		test(t, newReplicas(t))
+		test(t, newReplicas(t, options...))
 	})
 }
 
@@ -153,7 +162,7 @@ func (w *world) serve(opened cloud.Store, wraps ...wrap) {
 	log, flush := observe.NewLogger(w.log, slog.LevelInfo)
 	w.flushLog = flush
 	tokens := issuer.New(store, w.clock.Now, w.newID)
-	w.control = control.New(store, w.clock.Now, w.newID, cloud.DefaultHealthPolicy, control.WithPersonalTokens(tokens.MintPersonal))
+	w.control = control.New(store, w.clock.Now, w.newID, cloud.DefaultHealthPolicy, append(w.options, control.WithPersonalTokens(tokens.MintPersonal))...)
 	var err error
 	w.api, err = managementapi.NewServer(managementapi.Config{
 		Control:       w.control,
