@@ -135,7 +135,7 @@ func TestGeneratedClient(t *testing.T) {
 			return result{r.StatusCode, r.JSON201.Name == "tidal-labs"}, err
 		}},
 	}
-	calls = append(calls, programCalls(ctx, client)...)
+	calls = slices.Concat(programCalls(ctx, client), calls)
 	called := map[string]bool{}
 	adminColumn := slices.IndexFunc(walkers, func(c caller) bool { return c.who == admin })
 	for _, c := range calls {

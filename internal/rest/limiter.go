@@ -75,15 +75,17 @@ func (l *limiter[K]) take(who K, units int64) {
 	*whole = min(*whole+units*l.every, now+l.quota*l.every)
 }
 
-// wholeAt is when somebody's quota is whole again: now at the earliest. It is at
-// most a quota ahead, also after the clock was set back.
+// wholeAt is when somebody's quota is whole again: now at the earliest, and by a
+// quota later at most, or the clock was set back, after which all begin anew.
 func (l *limiter[K]) wholeAt(who K, now int64) *int64 {
 	whole, ok := l.whole.Get(who)
 	if !ok {
 		whole = new(int64)
 		l.whole.Add(who, whole)
 	}
-	*whole = min(max(*whole, now), now+l.quota*l.every)
+	if *whole < now || *whole > now+l.quota*l.every {
+		*whole = now
+	}
 	return whole
 }
 
