@@ -60,7 +60,7 @@ func (c *Control) CreatePersonalToken(ctx context.Context, caller cloud.Caller, 
 	}
 	token.ExpiresAt = end.UTC()
 	return token, text, c.changeAs(ctx, caller, cloud.ActionManageOwnTokens, func(tx cloud.Writer) error {
-		if err := c.roomForToken(tx, token); err != nil {
+		if err := c.roomForToken(tx, caller, token); err != nil {
 			return err
 		}
 		if err := tx.CreatePersonalToken(token); err != nil {
@@ -70,18 +70,12 @@ func (c *Control) CreatePersonalToken(ctx context.Context, caller cloud.Caller, 
 	})
 }
 
-// roomForToken finds out, under locks, whether the token's owner is still a
-// member, and has not got all the tokens that they may have. Without the first
-// lock the token could outlive a membership that ends at the same time.
-func (c *Control) roomForToken(tx cloud.Writer, t cloud.PersonalToken) error {
-	err := tx.LockOrganization(t.OrganizationID)
-	if err == nil {
-		_, err = tx.Member(t.OrganizationID, t.UserID)
-	}
-	if cloud.CodeOf(err) == cloud.CodeNotFound {
-		return errNotTheirs
-	}
-	if err != nil {
+// roomForToken finds out, under locks, whether the organization takes changes by
+// the token's owner, and whether they have not got all the tokens that they may
+// have. Without the first lock the token could outlive a membership that ends at
+// the same time.
+func (c *Control) roomForToken(tx cloud.Writer, caller cloud.Caller, t cloud.PersonalToken) error {
+	if err := lockOwn(tx, caller, t.OrganizationID); err != nil {
 		return err
 	}
 	if err := tx.LockUser(t.UserID); err != nil {
@@ -95,6 +89,27 @@ func (c *Control) roomForToken(tx cloud.Writer, t cloud.PersonalToken) error {
 		return cloud.Conflict("you have %d personal tokens, which is as many as there may be; delete those that are used no longer: GET /user/tokens lists them", len(had))
 	}
 	return nil
+}
+
+// lockOwn locks an organization to which the caller belongs, and which is not
+// suspended.
+func lockOwn(tx cloud.Writer, caller cloud.Caller, id cloud.ID) error {
+	err := tx.LockOrganization(id)
+	if err == nil {
+		_, err = tx.Member(id, caller.UserID)
+	}
+	if cloud.CodeOf(err) == cloud.CodeNotFound {
+		return errNotTheirs
+	}
+	if err != nil {
+		return err
+	}
+	organization, err := tx.Organization(id)
+	if err != nil {
+		return err
+	}
+	caller.Relation.Suspended = !organization.SuspendedAt.IsZero()
+	return caller.Suspended()
 }
 
 // draftToken makes of the input what it asks for.
