@@ -62,6 +62,7 @@ func TestStore(t *testing.T, create func(t *testing.T) (open func() cloud.Store)
 		"TransactionPanics":        testTransactionPanics,
 		"TransactionGoesOn":        testTransactionGoesOn,
 		"TransactionsMeet":         testTransactionsMeet,
+		"UserLock":                 testUserLock,
 		"Users":                    testUsers,
 	} {
 		t.Run(name, func(t *testing.T) {
