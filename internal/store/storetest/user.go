@@ -73,7 +73,9 @@ func testUserLock(t *testing.T, open func() cloud.Store) {
 	stores := []cloud.Store{open(), open()} // as of two processes
 	setTheStage(t, stores[0])
 	refused(t, stores[0], cloud.CodeNotFound, "user", func(w cloud.Writer) error { return w.LockUser(id(1)) })
-	mine := func(r cloud.Reader) ([]cloud.PersonalToken, error) { return r.PersonalTokens(ada.ID, now, cloud.Page{}) }
+	mine := func(r cloud.Reader) ([]cloud.PersonalToken, error) {
+		return r.PersonalTokens(ada.ID, now, cloud.Page{})
+	}
 	for round := range 8 {
 		var makers sync.WaitGroup
 		errs := make([]error, 4)
