@@ -22,8 +22,14 @@ type adminCommand struct {
 	Database string `placeholder:"DB" help:"The plane's database, instead of the one in the folder: a file, or postgres://…"`
 
 	Org struct {
-		Create orgCreateCommand `cmd:"" help:"Make an organization."`
+		Create  orgCreateCommand  `cmd:"" help:"Make an organization."`
+		Suspend orgSuspendCommand `cmd:"" help:"Let an organization read only, and change nothing."`
+		Resume  orgResumeCommand  `cmd:"" help:"End the suspension of an organization."`
 	} `cmd:"" help:"Organizations."`
+	User struct {
+		Suspend userSuspendCommand `cmd:"" help:"Let a user read only, and change nothing, in all organizations."`
+		Resume  userResumeCommand  `cmd:"" help:"End the suspension of a user."`
+	} `cmd:"" help:"Users."`
 	Region struct {
 		Create regionCreateCommand `cmd:"" help:"Make a region, and print its credential this once."`
 		List   regionListCommand   `cmd:"" help:"List the regions and the state of their links."`

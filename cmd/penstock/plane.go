@@ -33,6 +33,20 @@ type planeConfig struct {
 	metrics  *observe.Metrics
 }
 
+// options are what the operator chose of the use cases.
+func (c planeConfig) options(postman *mail.Postman) []control.Option {
+	options := []control.Option{control.WithLinks(c.invitationPage), control.WithAuditTTL(c.identity.auditFor())}
+	if postman != nil {
+		options = append(options, control.WithMail(postman.Wake))
+	}
+	return options
+}
+
+// invitationPage is where an invitation is opened, by its token.
+func (c planeConfig) invitationPage(token cloud.Secret) string {
+	return strings.TrimRight(c.url, "/") + "/invitations/" + token.Reveal()
+}
+
 // plane is the global plane, put together but not listening.
 type plane struct {
 	store   cloud.Store
@@ -58,7 +72,8 @@ func openPlane(ctx context.Context, c planeConfig) (*plane, error) {
 		store: store, log: c.log, postman: postman,
 		issuer: issuer.New(store, time.Now, newID),
 	}
-	p.control = control.New(store, time.Now, newID, c.policy, control.WithPersonalTokens(p.issuer.MintPersonal))
+	options := append(c.options(postman), control.WithPersonalTokens(p.issuer.MintPersonal))
+	p.control = control.New(store, time.Now, newID, c.policy, options...)
 	if err := p.assemble(ctx, c); err != nil {
 		p.close()
 		return nil, err

@@ -303,8 +303,12 @@ func TestTokensAreLessThanTheirOwners(t *testing.T) {
 func TestAtMost(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ role, limit, want Role }{
-		{RoleAdmin, "", RoleAdmin}, {RoleAdmin, RoleViewer, RoleViewer}, {RoleViewer, RoleAdmin, RoleViewer},
-		{RoleEditor, RoleEditor, RoleEditor}, {"", RoleAdmin, ""}, {RoleAdmin, "king", "king"},
+		{RoleAdmin, "", RoleAdmin},
+		{RoleAdmin, RoleViewer, RoleViewer},
+		{RoleViewer, RoleAdmin, RoleViewer},
+		{RoleEditor, RoleEditor, RoleEditor},
+		{"", RoleAdmin, ""},
+		{RoleAdmin, "king", "king"},
 	} {
 		if got := tt.role.AtMost(tt.limit); got != tt.want {
 			t.Errorf("%q at most %q is %q; want %q", tt.role, tt.limit, got, tt.want)

@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -143,6 +144,69 @@ func TestHousekeepingForgetsWhatIsOver(t *testing.T) {
 			return nil
 		}); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestAuditIsForgotten has more entries than go in one transaction: those that
+// are too old go, in the span that the operator chose, and no other.
+func TestAuditIsForgotten(t *testing.T) {
+	t.Parallel()
+	store, err := sqlite.OpenPlane(t.Context(), filepath.Join(t.TempDir(), "plane.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	begin := time.Date(2026, 3, 2, 15, 30, 0, 0, time.UTC)
+	const entries = 2500
+	if err := store.Write(t.Context(), func(w cloud.Writer) error {
+		for i := range entries {
+			if err := w.AppendAudit(cloud.AuditEntry{ID: cloud.ID(fmt.Sprintf("%04d", i)), At: begin.Add(time.Duration(i) * time.Second), Action: "a"}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	left := func() (n int) {
+		if err := store.Read(t.Context(), func(r cloud.Reader) error {
+			all, err := r.Audit("", cloud.AuditFilter{}, cloud.Page{})
+			n = len(all)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for _, step := range []struct {
+		ttl  time.Duration // 0 for what is usual
+		age  time.Duration // of the first entry
+		left int
+	}{
+		{0, cloud.AuditTTL, entries},
+		{0, cloud.AuditTTL + 10*time.Second, entries - 10},
+		{2 * cloud.AuditTTL, cloud.AuditTTL + time.Hour, entries - 10},
+		{30 * 24 * time.Hour, 30*24*time.Hour + 2300*time.Second, entries - 2300},
+	} {
+		var options []control.Option
+		if step.ttl != 0 {
+			options = append(options, control.WithAuditTTL(step.ttl))
+		}
+		now := begin.Add(step.age)
+		// Each begins where no house was kept yet.
+		if err := store.Write(t.Context(), func(w cloud.Writer) error {
+			_, err := w.ClaimJob(cloud.Job{Name: cloud.Housekeeping.Name, Every: -1000 * time.Hour}, time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC))
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		c := control.New(storetest.Twice(store), func() time.Time { return now }, nil, cloud.DefaultHealthPolicy, options...)
+		if done, err := c.KeepHouse(t.Context()); err != nil || !done {
+			t.Errorf("after %v: done: %v, %v", step.age, done, err)
+		}
+		if got := left(); got != step.left {
+			t.Errorf("after %v, kept for %v: %d entries are left; want %d", step.age, step.ttl, got, step.left)
 		}
 	}
 }

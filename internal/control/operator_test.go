@@ -74,6 +74,15 @@ func TestOperatorsChangesAreAudited(t *testing.T) {
 					return err
 				}, []string{"region.create east-1"}},
 				{"accept nothing", conflict(func() error { _, err := operator.AcceptMissing(ctx, "west-1"); return err }), nil},
+				{"suspend an organization", func() error { return operator.SuspendOrganization(ctx, "globex", true) }, []string{"organization.suspend"}},
+				{"suspend it again", func() error { return operator.SuspendOrganization(ctx, "globex", true) }, nil},
+				{"resume it", func() error { return operator.SuspendOrganization(ctx, "globex", false) }, []string{"organization.resume"}},
+				{"resume it again", func() error { return operator.SuspendOrganization(ctx, "globex", false) }, nil},
+				{"suspend none", absent(func() error { return operator.SuspendOrganization(ctx, "initech", true) }), nil},
+				{"suspend a user", func() error { return operator.SuspendUser(ctx, "BOB@example.com", true) }, []string{"user.suspend"}},
+				{"suspend them again", func() error { return operator.SuspendUser(ctx, "bob@example.com", true) }, nil},
+				{"resume them", func() error { return operator.SuspendUser(ctx, "bob@example.com", false) }, []string{"user.resume"}},
+				{"suspend nobody", absent(func() error { return operator.SuspendUser(ctx, "eve@example.com", true) }), nil},
 				{"back up", func() error { return operator.Backup(ctx, backup) }, []string{"database.backup " + backup}},
 			} {
 				before := len(audit(t, plane))
@@ -83,7 +92,7 @@ func TestOperatorsChangesAreAudited(t *testing.T) {
 				var got []string
 				for _, e := range audit(t, plane)[before:] {
 					line := e.Action
-					if e.OrganizationID == "" && e.Action != "user.create" {
+					if e.OrganizationID == "" && !strings.HasPrefix(e.Action, "user.") {
 						line += " " + e.Target
 					}
 					got = append(got, line)
@@ -96,6 +105,16 @@ func TestOperatorsChangesAreAudited(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// absent expects that something is not there.
+func absent(do func() error) func() error {
+	return func() error {
+		if err := do(); cloud.CodeOf(err) != cloud.CodeNotFound {
+			return fmt.Errorf("got %w; want that it is not found", err)
+		}
+		return nil
 	}
 }
 

@@ -21,7 +21,7 @@ func TestSlugs(t *testing.T) {
 		"Ångström Ŀ":                  "angstrom-l",
 		"Łódź Œuvre":                  "lodz-oeuvre",
 		"CAFÉ":                        "cafe",
-		"Ｆｕｌｌ　Ｗｉｄｔｈ ①":               "full-width-1",
+		"Ｆｕｌｌ　Ｗｉｄｔｈ ①":                "full-width-1",
 		"株式会社":                        nameless,
 		"東京 AI":                       "ai",
 		"---":                         nameless,

@@ -27,16 +27,13 @@ func (o Operator) SuspendOrganization(ctx context.Context, name string, suspende
 		if !changes {
 			return nil
 		}
-		if err := tx.SuspendOrganization(named.ID, at); err != nil {
-			return err
-		}
 		if err := o.audit(tx, change{
 			action: suspendAction("organization", suspended), target: string(named.ID), organization: named.ID,
 			before: suspendedSince(named.SuspendedAt), after: suspendedSince(at),
 		}); err != nil {
 			return err
 		}
-		return tx.TouchGrants(cloud.GrantKey{Organization: named.ID})
+		return tx.SuspendOrganization(named.ID, at) // which comes last, since it touches grants
 	})
 }
 
@@ -60,16 +57,13 @@ func (o Operator) SuspendUser(ctx context.Context, email string, suspended bool)
 		if !changes {
 			return nil
 		}
-		if err := tx.SuspendUser(user.ID, at); err != nil {
-			return err
-		}
 		if err := o.audit(tx, change{
 			action: suspendAction("user", suspended), target: string(user.ID),
 			before: suspendedSince(user.SuspendedAt), after: suspendedSince(at),
 		}); err != nil {
 			return err
 		}
-		return tx.TouchGrants(cloud.GrantKey{Subject: user.ID})
+		return tx.SuspendUser(user.ID, at) // the same
 	})
 }
 

@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/control"
 	"github.com/penstock-cloud/penstock/internal/federation"
 	"github.com/penstock-cloud/penstock/internal/federation/wire"
 )
@@ -77,6 +80,68 @@ func TestGrants(t *testing.T) {
 	s.expel(ada)
 	if diff := gocmp.Diff(wire.Grant{Revision: want.Revision + 1, SSHKeys: []string{}}, s.grant(ada, acme)); diff != "" {
 		t.Errorf("the grant of one who was removed (-want +got):\n%s", diff)
+	}
+}
+
+// TestGrantsOfTheSuspended suspends a member, and then the organization: either
+// is told, and so is that it has changed.
+func TestGrantsOfTheSuspended(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.join(ada, cloud.RoleEditor)
+	operator := control.New(s.store, s.clock, s.newID, cloud.DefaultHealthPolicy).As(cloud.Actor{Kind: cloud.ActorOperator, ID: "root"})
+	user := func(suspended bool) error {
+		return operator.SuspendUser(t.Context(), string(ada)+"@example.com", suspended)
+	}
+	organization := func(suspended bool) error { return operator.SuspendOrganization(t.Context(), "acme", suspended) }
+	for _, step := range []struct {
+		what      string
+		change    func(bool) error
+		to        bool
+		suspended bool
+		key       cloud.GrantKey
+	}{
+		{"the user", user, true, true, cloud.GrantKey{Subject: ada}},
+		{"the organization too", organization, true, true, cloud.GrantKey{Organization: acme}},
+		{"no more the user", user, false, true, cloud.GrantKey{Subject: ada}},
+		{"neither", organization, false, false, cloud.GrantKey{Organization: acme}},
+	} {
+		before := s.revision()
+		if err := step.change(step.to); err != nil {
+			t.Fatal(err)
+		}
+		got := s.grant(ada, acme)
+		if suspended := got.Suspended != nil && *got.Suspended; suspended != step.suspended || got.Role == nil {
+			t.Errorf("%s: suspended is %v, with the role %v", step.what, suspended, got.Role)
+		}
+		changed := read(s, func(r cloud.Reader) ([]cloud.GrantKey, error) { return r.GrantChanges(before, 10) })
+		if diff := gocmp.Diff([]cloud.GrantKey{step.key}, changed); diff != "" {
+			t.Errorf("%s, told is (-want +got):\n%s", step.what, diff)
+		}
+		if err := step.change(step.to); err != nil || s.revision() != before+1 {
+			t.Errorf("%s, again: %v, with the revision %d after %d", step.what, err, s.revision(), before)
+		}
+	}
+}
+
+func TestGrantsNameRevokedTokens(t *testing.T) {
+	t.Parallel()
+	s := newStand(t)
+	s.join(ada, cloud.RoleEditor)
+	s.write(func(w cloud.Writer) error {
+		for _, id := range []string{"one", "two"} {
+			if err := w.RevokeToken(cloud.RevokedToken{UserID: ada, TokenID: id, ExpiresAt: s.clock().Add(time.Hour)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if got := s.grant(ada, acme).RevokedTokens; !slices.Equal(got, []string{"one", "two"}) {
+		t.Errorf("revoked are %v", got)
+	}
+	s.expel(ada)
+	if got := s.grant(ada, acme).RevokedTokens; got != nil {
+		t.Errorf("of one who is no member, revoked are %v", got)
 	}
 }
 

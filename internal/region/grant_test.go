@@ -325,6 +325,8 @@ func TestAPlaneThatRefusesIsNotAway(t *testing.T) {
 
 func TestAuthorize(t *testing.T) {
 	t.Parallel()
+	suspended := editor
+	suspended.Suspended = true
 	for name, tt := range map[string]struct {
 		grant region.Grant
 		want  map[cloud.Action]cloud.Code // "" for may
@@ -337,6 +339,12 @@ func TestAuthorize(t *testing.T) {
 		}},
 		"no member": {current(cloud.Grant{}), map[cloud.Action]cloud.Code{
 			cloud.ActionReadFleet: cloud.CodeForbidden, cloud.ActionStopFleet: cloud.CodeForbidden, cloud.ActionChangeFleet: cloud.CodeForbidden,
+		}},
+		"an editor who is suspended": {current(suspended), map[cloud.Action]cloud.Code{
+			cloud.ActionReadFleet: "", cloud.ActionStopFleet: cloud.CodeForbidden, cloud.ActionChangeFleet: cloud.CodeForbidden,
+		}},
+		"an editor who is suspended, with the plane away": {last(suspended), map[cloud.Action]cloud.Code{
+			cloud.ActionReadFleet: "", cloud.ActionStopFleet: cloud.CodeForbidden, cloud.ActionChangeFleet: cloud.CodeUnavailable,
 		}},
 		"an editor, with the plane away": {last(editor), map[cloud.Action]cloud.Code{
 			cloud.ActionReadFleet: "", cloud.ActionStopFleet: "", cloud.ActionChangeFleet: cloud.CodeUnavailable,

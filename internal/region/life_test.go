@@ -490,6 +490,8 @@ func TestAdmission(t *testing.T) {
 			"stranger in the organization":   {cloud.Principal{UserID: stranger}, cloud.ActionReadFleet, organization, "", cloud.CodeForbidden},
 			"stranger anywhere":              {cloud.Principal{UserID: stranger}, cloud.ActionReadFleet, "", "", cloud.CodeForbidden},
 			"stranger reads the types":       {cloud.Principal{UserID: stranger}, cloud.ActionReadCloud, "", "", ""},
+			"a token for viewers, to read":   {cloud.Principal{UserID: ada.Subject, MaxRole: cloud.RoleViewer}, cloud.ActionReadFleet, "", c.ProjectID, ""},
+			"a token for viewers, to change": {cloud.Principal{UserID: ada.Subject, MaxRole: cloud.RoleViewer}, cloud.ActionStopFleet, "", c.ProjectID, cloud.CodeForbidden},
 			"a token that was revoked":       {cloud.Principal{UserID: ada.Subject, TokenID: "revoked"}, cloud.ActionReadFleet, "", c.ProjectID, cloud.CodeUnauthenticated},
 		} {
 			got, err := s.Admit(t.Context(), tt.who, tt.action, tt.organization, tt.project)
