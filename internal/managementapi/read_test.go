@@ -132,9 +132,11 @@ func (hollowReader) InvitationsTo([]cloud.Email, time.Time) ([]cloud.Invitation,
 func (hollowReader) Audit(cloud.ID, cloud.AuditFilter, cloud.Page) ([]cloud.AuditEntry, error) {
 	return nil, nil
 }
+
 func (hollowReader) ServiceAccounts(cloud.ID, cloud.Page) ([]cloud.ServiceAccount, error) {
 	return nil, nil
 }
+
 func (hollowReader) PersonalTokens(cloud.ID, time.Time, cloud.Page) ([]cloud.PersonalToken, error) {
 	return nil, nil
 }
