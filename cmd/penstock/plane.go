@@ -11,6 +11,7 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/auth"
 	"github.com/penstock-cloud/penstock/internal/auth/issuer"
+	"github.com/penstock-cloud/penstock/internal/auth/oauth"
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/control"
 	"github.com/penstock-cloud/penstock/internal/federation"
@@ -53,6 +54,7 @@ type plane struct {
 	control *control.Control
 	issuer  *issuer.Issuer
 	postman *mail.Postman // nil where mail leaves on no way
+	oauth   *oauth.Server
 	handler http.Handler
 	log     *slog.Logger
 }
@@ -105,8 +107,9 @@ func (p *plane) assemble(ctx context.Context, c planeConfig) error {
 		return err
 	}
 	address := func(r *http.Request) string { return serving.ClientAddress(r, c.proxies) }
+	verifier, limits := auth.NewVerifier(p.issuer, time.Now), c.rate.limits()
 	management, err := managementapi.NewServer(managementapi.Config{
-		Control: p.control, Verifier: auth.NewVerifier(p.issuer, time.Now), Limits: c.rate.limits(), Log: c.log, Now: time.Now, ClientAddress: address,
+		Control: p.control, Verifier: verifier, Limits: limits, Log: c.log, Now: time.Now, ClientAddress: address,
 	})
 	if err != nil {
 		return err
@@ -125,6 +128,7 @@ func (p *plane) assemble(ctx context.Context, c planeConfig) error {
 	api := observed(c, slog.LevelInfo, "management", management.Operations(), management)
 	mux.Handle("/", api)
 	p.addWeb(mux, c)
+	p.addOAuth(mux, c, oauthAccess{verifier, limits, address})
 	p.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/api/") {
 			api.ServeHTTP(w, r) // also for paths that the mux would redirect
@@ -145,10 +149,31 @@ func (p *plane) addWeb(mux *http.ServeMux, c planeConfig) {
 		"GET /openapi.yaml":           docs,
 		"GET /docs":                   docs,
 		"GET /docs/":                  docs,
-		"GET " + issuer.DiscoveryPath: issuer.Discovery(p.issuer, fail),
+		"GET " + issuer.DiscoveryPath: oauth.Discovery(p.issuer, fail),
 		"GET " + issuer.JWKSPath:      issuer.JWKS(p.issuer, fail),
 	} {
 		mux.Handle(pattern, observed(c, slog.LevelDebug, "web", map[string]string{pattern: pattern}, handler))
+	}
+}
+
+// oauthAccess is what finds out who calls the OAuth server.
+type oauthAccess struct {
+	verifier *auth.Verifier
+	limits   *rest.Limits
+	address  func(*http.Request) string
+}
+
+// addOAuth routes where programs get their tokens; whoever asks has none yet.
+func (p *plane) addOAuth(mux *http.ServeMux, c planeConfig, a oauthAccess) {
+	p.oauth = oauth.NewServer(oauth.Config{
+		Store: p.store, Issuer: p.issuer, Verifier: a.verifier, Log: c.log, Now: time.Now, NewID: newID,
+		Origin: func(w http.ResponseWriter, r *http.Request) cloud.Origin {
+			return cloud.Origin{RequestID: rest.RequestID(w), Address: a.address(r)}
+		},
+	})
+	limited := a.limits.Strangers(rest.Errors{Log: c.log}, a.address, p.oauth)
+	for _, pattern := range p.oauth.Patterns() {
+		mux.Handle(pattern, observed(c, slog.LevelInfo, "oauth", map[string]string{pattern: pattern}, limited))
 	}
 }
 

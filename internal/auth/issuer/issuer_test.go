@@ -25,6 +25,7 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/auth"
 	"github.com/penstock-cloud/penstock/internal/auth/issuer"
+	"github.com/penstock-cloud/penstock/internal/auth/oauth"
 	"github.com/penstock-cloud/penstock/internal/cloud"
 )
 
@@ -574,7 +575,7 @@ func TestDocuments(t *testing.T) {
 		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
 		return w
 	}
-	for _, h := range []http.Handler{issuer.Discovery(p, fail), issuer.JWKS(p, fail)} {
+	for _, h := range []http.Handler{oauth.Discovery(p, fail), issuer.JWKS(p, fail)} {
 		w := get(h)
 		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Cache-Control") != "public, max-age=10" {
 			t.Errorf("got %d with %v", w.Code, w.Header())
@@ -582,15 +583,29 @@ func TestDocuments(t *testing.T) {
 	}
 
 	var discovery map[string]any
-	if err := json.Unmarshal(get(issuer.Discovery(p, fail)).Body.Bytes(), &discovery); err != nil {
+	if err := json.Unmarshal(get(oauth.Discovery(p, fail)).Body.Bytes(), &discovery); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]any{
 		"issuer":                                "https://cloud.example.com/",
 		"jwks_uri":                              "https://cloud.example.com/.well-known/jwks.json",
-		"response_types_supported":              []any{"id_token"},
+		"authorization_endpoint":                "https://cloud.example.com/oauth/authorize",
+		"token_endpoint":                        "https://cloud.example.com/oauth/token",
+		"device_authorization_endpoint":         "https://cloud.example.com/oauth/device_authorization",
+		"revocation_endpoint":                   "https://cloud.example.com/oauth/revoke",
+		"userinfo_endpoint":                     "https://cloud.example.com/oauth/userinfo",
+		"end_session_endpoint":                  "https://cloud.example.com/oauth/end_session",
+		"scopes_supported":                      []any{"openid", "profile", "email", "offline_access"},
+		"response_types_supported":              []any{"code"},
+		"response_modes_supported":              []any{"query"},
+		"grant_types_supported":                 []any{"authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code", "client_credentials"},
+		"token_endpoint_auth_methods_supported": []any{"none", "client_secret_basic", "client_secret_post"},
+		"code_challenge_methods_supported":      []any{"S256"},
 		"subject_types_supported":               []any{"public"},
 		"id_token_signing_alg_values_supported": []any{"RS256"},
+	}
+	for _, other := range []string{"claims_supported", "revocation_endpoint_auth_methods_supported", "request_uri_parameter_supported"} {
+		delete(discovery, other)
 	}
 	if diff := cmp.Diff(want, discovery); diff != "" {
 		t.Error(diff)
@@ -625,12 +640,12 @@ func TestDocuments(t *testing.T) {
 	}
 
 	s.setDown(errAway)
-	for _, h := range []http.Handler{issuer.Discovery(newProcess(s, c), fail), issuer.JWKS(newProcess(s, c), fail)} {
+	for _, h := range []http.Handler{oauth.Discovery(newProcess(s, c), fail), issuer.JWKS(newProcess(s, c), fail)} {
 		if w := get(h); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "unavailable") {
 			t.Errorf("got %d %s; want what fail answers", w.Code, w.Body)
 		}
 	}
-	if w := get(issuer.Discovery(newProcess(&store{}, c), fail)); w.Code != http.StatusServiceUnavailable {
+	if w := get(oauth.Discovery(newProcess(&store{}, c), fail)); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("got %d from a plane without a URL; want what fail answers", w.Code)
 	}
 }
