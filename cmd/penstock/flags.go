@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/rest"
 )
 
 // defaults are the values that help texts and tags refer to.
@@ -20,6 +22,7 @@ func defaults() map[string]string {
 		"instance_stale":   p.Instance.Stale.String(),
 		"instance_offline": p.Instance.Offline.String(),
 		"passing":          p.Passing.String(),
+		"rate_limit":       strconv.Itoa(rest.DefaultRate),
 	}
 }
 
@@ -48,6 +51,27 @@ type serverFlags struct {
 	TLSKey      string   `name:"tls-key" type:"path" placeholder:"FILE" help:"Its private key in PEM."`
 	BehindProxy []string `placeholder:"CIDR" help:"Proxies in front that end TLS and may speak for the client's address."`
 }
+
+// limitFlags are those of whoever serves an API.
+type limitFlags struct {
+	RateLimit rateLimit `default:"${rate_limit}" placeholder:"N" help:"Requests per second of each caller, and four times as many at once; addresses that fail to say who is calling get a tenth; 0 for no limit (default: ${default})."`
+}
+
+// rateLimit is a number of requests per second.
+type rateLimit int
+
+// UnmarshalText is called by the parser.
+func (l *rateLimit) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(string(text))
+	if err != nil {
+		return fmt.Errorf("must be a number of requests per second; got %q", text)
+	}
+	*l = rateLimit(n)
+	return rest.CheckRate(n)
+}
+
+// limits are new ones, which know nobody yet.
+func (l rateLimit) limits() *rest.Limits { return rest.NewLimits(int(l), time.Now) }
 
 // healthFlags are the settings of the health computation.
 type healthFlags struct {

@@ -16,7 +16,7 @@ import (
 
 // addPages routes the pages on which people sign in. It comes after addOAuth,
 // for whose programs they do.
-func (p *plane) addPages(mux *http.ServeMux, c planeConfig, address func(*http.Request) string) error {
+func (p *plane) addPages(mux *http.ServeMux, c planeConfig, limits *rest.Limits, address func(*http.Request) string) error {
 	providers, rules, err := newProviders(c)
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (p *plane) addPages(mux *http.ServeMux, c planeConfig, address func(*http.R
 	pages, err := signin.NewServer(signin.Config{
 		Entrance:  p.control.Entrance(control.EntranceConfig{Codes: codes, Providers: rules}),
 		Providers: providers, Codes: codes, Authorizations: authorizations{p.oauth}, Invitations: invitations{p.control}, PublicURL: c.url,
-		Wake: wake, ClientAddress: address, Log: c.log,
+		Limits: limits, Wake: wake, ClientAddress: address, Log: c.log,
 	})
 	if err != nil {
 		return err

@@ -28,6 +28,7 @@ type planeConfig struct {
 	url      string // under which clients and regions reach it
 	policy   cloud.HealthPolicy
 	proxies  []netip.Prefix
+	rate     rateLimit
 	identity identityFile
 	log      *slog.Logger
 	metrics  *observe.Metrics
@@ -71,9 +72,10 @@ func openPlane(ctx context.Context, c planeConfig) (*plane, error) {
 	}
 	p := &plane{
 		store: store, log: c.log, postman: postman,
-		control: control.New(store, time.Now, newID, c.policy, c.options(postman)...),
-		issuer:  issuer.New(store, time.Now, newID),
+		issuer: issuer.New(store, time.Now, newID),
 	}
+	options := append(c.options(postman), control.WithPersonalTokens(p.issuer.MintPersonal))
+	p.control = control.New(store, time.Now, newID, c.policy, options...)
 	if err := p.assemble(ctx, c); err != nil {
 		p.close()
 		return nil, err
@@ -109,9 +111,9 @@ func (p *plane) assemble(ctx context.Context, c planeConfig) error {
 		return err
 	}
 	address := func(r *http.Request) string { return serving.ClientAddress(r, c.proxies) }
-	verifier := auth.NewVerifier(p.issuer, time.Now)
+	verifier, limits := auth.NewVerifier(p.issuer, time.Now), c.rate.limits()
 	management, err := managementapi.NewServer(managementapi.Config{
-		Control: p.control, Verifier: verifier.Trusting(p.control, trusted...), Log: c.log, Now: time.Now, ClientAddress: address,
+		Control: p.control, Verifier: verifier.Trusting(p.control, trusted...), Limits: limits, Log: c.log, Now: time.Now, ClientAddress: address,
 	})
 	if err != nil {
 		return err
@@ -130,8 +132,8 @@ func (p *plane) assemble(ctx context.Context, c planeConfig) error {
 	api := observed(c, slog.LevelInfo, "management", management.Operations(), management)
 	mux.Handle("/", api)
 	p.addWeb(mux, c)
-	p.addOAuth(mux, c, verifier, address)
-	if err := p.addPages(mux, c, address); err != nil {
+	p.addOAuth(mux, c, oauthAccess{verifier, limits, address})
+	if err := p.addPages(mux, c, limits, address); err != nil {
 		return err
 	}
 	p.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -161,16 +163,24 @@ func (p *plane) addWeb(mux *http.ServeMux, c planeConfig) {
 	}
 }
 
-// addOAuth routes where programs get their tokens.
-func (p *plane) addOAuth(mux *http.ServeMux, c planeConfig, verifier *auth.Verifier, address func(*http.Request) string) {
+// oauthAccess is what finds out who calls the OAuth server.
+type oauthAccess struct {
+	verifier *auth.Verifier
+	limits   *rest.Limits
+	address  func(*http.Request) string
+}
+
+// addOAuth routes where programs get their tokens; whoever asks has none yet.
+func (p *plane) addOAuth(mux *http.ServeMux, c planeConfig, a oauthAccess) {
 	p.oauth = oauth.NewServer(oauth.Config{
-		Store: p.store, Issuer: p.issuer, Verifier: verifier, Log: c.log, Now: time.Now, NewID: newID,
+		Store: p.store, Issuer: p.issuer, Verifier: a.verifier, Log: c.log, Now: time.Now, NewID: newID,
 		Origin: func(w http.ResponseWriter, r *http.Request) cloud.Origin {
-			return cloud.Origin{RequestID: rest.RequestID(w), Address: address(r)}
+			return cloud.Origin{RequestID: rest.RequestID(w), Address: a.address(r)}
 		},
 	})
+	limited := a.limits.Strangers(rest.Errors{Log: c.log}, a.address, p.oauth)
 	for _, pattern := range p.oauth.Patterns() {
-		mux.Handle(pattern, observed(c, slog.LevelInfo, "oauth", map[string]string{pattern: pattern}, p.oauth))
+		mux.Handle(pattern, observed(c, slog.LevelInfo, "oauth", map[string]string{pattern: pattern}, limited))
 	}
 }
 

@@ -41,6 +41,7 @@ type siteConfig struct {
 	fleet      int        // how many instances that has
 	takeOver   bool       // from the daemon that fenced this one
 	proxies    []netip.Prefix
+	rate       rateLimit
 	log        *slog.Logger
 	metrics    *observe.Metrics
 }
@@ -111,7 +112,7 @@ func (s *site) serve(c siteConfig) (err error) {
 		Types: c.file.types(), Quotas: c.file.quotas(), Log: c.log,
 	})
 	api, err := infrastructureapi.NewServer(infrastructureapi.Config{
-		Region: s.tenants, Clusters: s.clusters, Verifier: s.verifier, Log: c.log,
+		Region: s.tenants, Clusters: s.clusters, Verifier: s.verifier, Limits: c.rate.limits(), Log: c.log,
 		ClientAddress: func(r *http.Request) string { return serving.ClientAddress(r, c.proxies) },
 	})
 	if err != nil {

@@ -17,6 +17,7 @@ type servePlaneCommand struct {
 	PublicURL string `name:"public-url" placeholder:"URL" help:"Under which clients and regions reach the plane; tokens name it as their issuer (default: where it listens)."`
 	Identity  string `type:"path" placeholder:"FILE" help:"Mail, sign-in providers, trusted issuers and how long the audit is kept; see docs/identity.md."`
 	serverFlags
+	limitFlags
 	healthFlags
 	logFlags
 }
@@ -54,7 +55,7 @@ func (c *servePlaneCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	plane, err := openPlane(ctx, planeConfig{
-		database: held, url: reached, policy: policy, proxies: proxies, identity: identity, log: proc.log, metrics: proc.metrics,
+		database: held, url: reached, policy: policy, proxies: proxies, identity: identity, rate: c.RateLimit, log: proc.log, metrics: proc.metrics,
 	})
 	if err != nil {
 		return err

@@ -27,6 +27,7 @@ type serveRegionCommand struct {
 	Organization   []string `placeholder:"ID" help:"Organizations for which a fresh region with simulated hosts is given instances, for demonstrations; repeat it for several."`
 	Fleet          int      `default:"48" placeholder:"N" help:"How many instances those are, 0 to 1000 (default: ${default})."`
 	serverFlags
+	limitFlags
 	logFlags
 }
 
@@ -88,6 +89,7 @@ func (c *serveRegionCommand) config() (siteConfig, error) {
 		config.showTo = append(config.showTo, id)
 	}
 	var err error
+	config.rate = c.RateLimit
 	if config.proxies, err = serving.ParseProxies(c.BehindProxy); err != nil {
 		return config, err
 	}

@@ -22,6 +22,7 @@ type upCommand struct {
 	Config       string `type:"path" placeholder:"FILE" help:"The region's types, addresses, quotas and its engine's settings; see docs/region.md (default: simulated hosts)."`
 	Identity     string `type:"path" placeholder:"FILE" help:"Mail, sign-in providers, trusted issuers and how long the audit is kept; see docs/identity.md."`
 	Fleet        int    `default:"48" placeholder:"N" help:"How many instances a fresh region with simulated hosts is given, to have something to see; 0 to 1000 (default: ${default})."`
+	limitFlags
 	healthFlags
 	logFlags
 }
@@ -76,7 +77,7 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 	}
 
 	plane, err := openPlane(ctx, planeConfig{
-		database: database(dir.planeDatabase()), url: planeAt.URL(), policy: policy, identity: identity, log: proc.log, metrics: proc.metrics,
+		database: database(dir.planeDatabase()), url: planeAt.URL(), policy: policy, identity: identity, rate: c.RateLimit, log: proc.log, metrics: proc.metrics,
 	})
 	if err != nil {
 		return err
@@ -89,7 +90,7 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 	site, err := openSite(ctx, siteConfig{
 		name: localRegion, database: database(dir.regionDatabase()), plane: planeAt.URL(), credential: made.credential,
 		folder: c.DataDir, engine: c.Engine, file: file,
-		showTo: []cloud.ID{made.organization.ID}, fleet: c.Fleet, log: proc.log, metrics: proc.metrics,
+		showTo: []cloud.ID{made.organization.ID}, fleet: c.Fleet, rate: c.RateLimit, log: proc.log, metrics: proc.metrics,
 		// Whoever holds the folder has plane and region in one process: nobody is
 		// in the right against it.
 		takeOver: true,

@@ -19,7 +19,7 @@ const (
 	Audience = "penstock"
 	// Leeway is how far clocks may differ: for so long a token is believed
 	// before its beginning and after its end.
-	Leeway = 60 * time.Second
+	Leeway = cloud.TokenLeeway
 	// MaxToken is the longest token, in bytes, that is looked at.
 	MaxToken = 8 << 10
 )

@@ -86,6 +86,9 @@ func NotFound(format string, args ...any) error { return newError(CodeNotFound, 
 // Conflict says which state stands in the way.
 func Conflict(format string, args ...any) error { return newError(CodeConflict, format, args) }
 
+// Limited says that the caller asks too often, and when to come again.
+func Limited(format string, args ...any) error { return newError(CodeLimited, format, args) }
+
 // TooLarge says which bound was passed.
 func TooLarge(format string, args ...any) error { return newError(CodeTooLarge, format, args) }
 

@@ -68,6 +68,9 @@ type PeopleWriter interface {
 	DeleteServiceSecret(account, id ID) error
 	UseServiceSecret(id ID, at time.Time) error // kept to within SecretUseGrain
 
+	// LockUser holds the user's row until the end of the transaction, before what
+	// is theirs is counted. An organization is locked before its users.
+	LockUser(id ID) error
 	CreatePersonalToken(t PersonalToken) error
 	DeletePersonalToken(user, id ID) error
 	// DeletePersonalTokensIn removes those that open an organization, and returns

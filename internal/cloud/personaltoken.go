@@ -28,7 +28,16 @@ const (
 type RevokedToken struct {
 	UserID    ID
 	TokenID   string    // its jti
-	ExpiresAt time.Time // when it would have ended by itself
+	ExpiresAt time.Time // when nobody would believe it any more; see Revoked
+}
+
+// TokenLeeway is for how long after its end a token may still be believed, since
+// clocks differ.
+const TokenLeeway = time.Minute
+
+// Revoked is what takes back a token that ends at an instant.
+func Revoked(user ID, tokenID string, end time.Time) RevokedToken {
+	return RevokedToken{UserID: user, TokenID: tokenID, ExpiresAt: end.Add(TokenLeeway)}
 }
 
 // CheckTitle holds for the names that people give to what is theirs: 1 to 100

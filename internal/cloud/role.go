@@ -57,6 +57,9 @@ const (
 	ActionManageInvitations  Action = "manage invitations"      //
 	ActionManageOrganization Action = "manage the organization" // its name
 	ActionReadAudit          Action = "read the audit"          //
+	ActionManageServices     Action = "manage service accounts" // with their secrets and keys
+	ActionReadOwnTokens      Action = "read own tokens"         // the caller's personal tokens
+	ActionManageOwnTokens    Action = "manage own tokens"       //
 )
 
 // Effect is whether an action changes anything.
@@ -96,6 +99,9 @@ var permissions = []Permission{
 	{ActionManageInvitations, RoleAdmin, Changes, AnyToken},
 	{ActionManageOrganization, RoleAdmin, Changes, AnyToken},
 	{ActionReadAudit, RoleAdmin, Reads, AnyToken},
+	{ActionManageServices, RoleAdmin, Changes, AnyToken},
+	{ActionReadOwnTokens, "", Reads, OwnToken},
+	{ActionManageOwnTokens, "", Changes, OwnToken},
 }
 
 // Permission says which role an action needs at least; none means that every

@@ -199,6 +199,9 @@ func TestWhoMayDoWhat(t *testing.T) {
 		ActionLeaveOrganization:  {RoleViewer, RoleEditor, RoleAdmin},
 		ActionManageOrganization: {RoleAdmin},
 		ActionReadAudit:          {RoleAdmin},
+		ActionManageServices:     {RoleAdmin},
+		ActionReadOwnTokens:      {nobody, RoleViewer, RoleEditor, RoleAdmin},
+		ActionManageOwnTokens:    {nobody, RoleViewer, RoleEditor, RoleAdmin},
 		ActionManageOwnKeys:      {nobody, RoleViewer, RoleEditor, RoleAdmin},
 		ActionReadFleet:          {RoleViewer, RoleEditor, RoleAdmin},
 		ActionReadAccounts:       {RoleViewer, RoleEditor, RoleAdmin},
@@ -232,7 +235,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 // the organization are suspended, they may do what reads, and nothing else.
 func TestSuspensionStopsChanges(t *testing.T) {
 	t.Parallel()
-	reads := []Action{ActionReadCloud, ActionReadOwnAccount, ActionReadFleet, ActionReadAccounts, ActionReadAudit}
+	reads := []Action{ActionReadCloud, ActionReadOwnAccount, ActionReadFleet, ActionReadAccounts, ActionReadAudit, ActionReadOwnTokens}
 	free := Caller{Relation: Relation{Role: RoleAdmin}}
 	user, organization := free, free
 	user.User.SuspendedAt = time.Unix(1, 0)
@@ -275,18 +278,25 @@ func TestTokensAreLessThanTheirOwners(t *testing.T) {
 		},
 		"a personal token": {
 			Caller{User: person, Principal: Principal{OrganizationID: "a", Personal: true}},
-			map[Action]string{ActionFoundOrganization: "a personal token", ActionAcceptInvitation: "a personal token", ActionLeaveOrganization: "a personal token"},
+			map[Action]string{
+				ActionFoundOrganization: "a personal token", ActionAcceptInvitation: "a personal token", ActionLeaveOrganization: "a personal token",
+				ActionReadOwnTokens: "a personal token", ActionManageOwnTokens: "a personal token",
+			},
 		},
 		"a service account": {
 			Caller{User: User{Kind: Service}, Principal: Principal{OrganizationID: "a"}},
-			map[Action]string{ActionFoundOrganization: "a service account", ActionAcceptInvitation: "a service account", ActionLeaveOrganization: "a service account"},
+			map[Action]string{
+				ActionFoundOrganization: "a service account", ActionAcceptInvitation: "a service account", ActionLeaveOrganization: "a service account",
+				ActionReadOwnTokens: "a service account", ActionManageOwnTokens: "a service account",
+			},
 		},
 		"a token that opens what viewers may": {
 			Caller{User: person, Principal: Principal{MaxRole: RoleViewer}},
 			map[Action]string{
 				ActionStopFleet: "your token opens no more than viewer", ActionChangeFleet: "your token", ActionManageMembers: "your token",
 				ActionManageInvitations: "your token", ActionManageOrganization: "your token", ActionReadAudit: "your token",
-				ActionManageOwnKeys: "your token", ActionFoundOrganization: "your token", ActionAcceptInvitation: "your token", ActionLeaveOrganization: "your token",
+				ActionManageOwnKeys: "your token", ActionFoundOrganization: "your token", ActionAcceptInvitation: "your token", ActionLeaveOrganization: "your token", ActionManageOwnTokens: "your token",
+				ActionManageServices: "your token",
 			},
 		},
 	} {

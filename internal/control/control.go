@@ -26,6 +26,7 @@ type settings struct {
 	mailed   func()                    // wakes who sends mail; nil where nobody does
 	link     func(cloud.Secret) string // to the page of an invitation, by its token; nil for none
 	auditTTL time.Duration
+	mint     Minter
 }
 
 // Option is something that an installation chooses.
@@ -41,6 +42,16 @@ func WithLinks(link func(token cloud.Secret) string) Option {
 	return func(s *settings) { s.link = link }
 }
 
+// Minter makes the JWT of a personal token, and says when exactly it ends.
+type Minter func(context.Context, cloud.PersonalToken) (cloud.Secret, time.Time, error)
+
+// WithPersonalTokens says who makes those; without it nobody does.
+func WithPersonalTokens(mint Minter) Option { return func(s *settings) { s.mint = mint } }
+
+func mintNone(context.Context, cloud.PersonalToken) (cloud.Secret, time.Time, error) {
+	return cloud.Secret{}, time.Time{}, cloud.Unimplemented("this process makes no personal tokens")
+}
+
 // WithAuditTTL says for how long the audit is kept, instead of cloud.AuditTTL.
 func WithAuditTTL(ttl time.Duration) Option { return func(s *settings) { s.auditTTL = ttl } }
 
@@ -48,7 +59,7 @@ func WithAuditTTL(ttl time.Duration) Option { return func(s *settings) { s.audit
 func New(store cloud.Store, now func() time.Time, newID func() cloud.ID, policy cloud.HealthPolicy, options ...Option) *Control {
 	c := &Control{
 		store: store, now: func() time.Time { return stored(now()) }, newID: newID, policy: policy,
-		settings: settings{auditTTL: cloud.AuditTTL},
+		settings: settings{auditTTL: cloud.AuditTTL, mint: mintNone},
 	}
 	for _, set := range options {
 		set(&c.settings)

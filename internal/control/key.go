@@ -16,17 +16,80 @@ type NewSSHKey struct{ Name, Line string }
 
 // SSHKeys lists the caller's own keys.
 func (c *Control) SSHKeys(ctx context.Context, caller cloud.Caller, page cloud.Page) (Listing[cloud.SSHKey], error) {
-	return read(ctx, c, func(tx cloud.Reader) (Listing[cloud.SSHKey], error) {
-		return list(page, func(p cloud.Page) ([]cloud.SSHKey, error) {
-			return tx.SSHKeys(caller.UserID, p)
-		}, func(k cloud.SSHKey) string { return k.Name })
-	})
+	return c.sshKeys(ctx, ownKeys(caller), page)
 }
 
 // RegisterSSHKey adds a key to the caller's own. CodeInvalid for a wrong name
 // or a line that is not one acceptable public key; CodeConflict if the name or
 // the key is registered already.
 func (c *Control) RegisterSSHKey(ctx context.Context, caller cloud.Caller, idempotencyKey string, in NewSSHKey) (cloud.SSHKey, error) {
+	return c.registerSSHKey(ctx, ownKeys(caller), idempotencyKey, in, in)
+}
+
+// DeregisterSSHKey removes one of the caller's own keys; CodeNotFound if there
+// is none of that name.
+func (c *Control) DeregisterSSHKey(ctx context.Context, caller cloud.Caller, name string) error {
+	return c.deregisterSSHKey(ctx, ownKeys(caller), name)
+}
+
+// ServiceKeys lists the keys of a service account. CodeNotFound for no account of
+// that id; so do the next.
+func (c *Control) ServiceKeys(ctx context.Context, caller cloud.Caller, account string, page cloud.Page) (Listing[cloud.SSHKey], error) {
+	return c.sshKeys(ctx, serviceKeys(caller, account), page)
+}
+
+// RegisterServiceKey is RegisterSSHKey for a service account.
+func (c *Control) RegisterServiceKey(ctx context.Context, caller cloud.Caller, account, idempotencyKey string, in NewSSHKey) (cloud.SSHKey, error) {
+	return c.registerSSHKey(ctx, serviceKeys(caller, account), idempotencyKey, []any{account, in}, in)
+}
+
+// DeregisterServiceKey is DeregisterSSHKey for a service account.
+func (c *Control) DeregisterServiceKey(ctx context.Context, caller cloud.Caller, account, name string) error {
+	return c.deregisterSSHKey(ctx, serviceKeys(caller, account), name)
+}
+
+// keyring is the keys of one user, as a caller deals with them.
+type keyring struct {
+	caller       cloud.Caller
+	action       cloud.Action // that changing them is
+	organization cloud.ID     // to which that belongs; "" for none
+	none         error        // there is no key of a name
+	owner        func(cloud.Reader) (cloud.ID, error)
+}
+
+func ownKeys(caller cloud.Caller) keyring {
+	return keyring{
+		caller: caller, action: cloud.ActionManageOwnKeys,
+		none:  cloud.NotFound("you have no key of that name; GET /user/keys lists yours"),
+		owner: func(cloud.Reader) (cloud.ID, error) { return caller.UserID, nil },
+	}
+}
+
+func serviceKeys(caller cloud.Caller, account string) keyring {
+	return keyring{
+		caller: caller, action: cloud.ActionManageServices, organization: caller.Relation.OrganizationID,
+		none: cloud.NotFound("this service account has no key of that name; GET /service-accounts/ID/keys lists those it has"),
+		owner: func(tx cloud.Reader) (cloud.ID, error) {
+			a, err := serviceAccount(tx, caller, account)
+			return a.ID, err
+		},
+	}
+}
+
+func (c *Control) sshKeys(ctx context.Context, ring keyring, page cloud.Page) (Listing[cloud.SSHKey], error) {
+	return read(ctx, c, func(tx cloud.Reader) (Listing[cloud.SSHKey], error) {
+		owner, err := ring.owner(tx)
+		if err != nil {
+			return Listing[cloud.SSHKey]{}, err
+		}
+		return list(page, func(p cloud.Page) ([]cloud.SSHKey, error) {
+			return tx.SSHKeys(owner, p)
+		}, func(k cloud.SSHKey) string { return k.Name })
+	})
+}
+
+// registerSSHKey adds a key; request is what makes a repeated one equal.
+func (c *Control) registerSSHKey(ctx context.Context, ring keyring, idempotencyKey string, request any, in NewSSHKey) (cloud.SSHKey, error) {
 	if err := cloud.CheckKeyName(in.Name); err != nil {
 		return cloud.SSHKey{}, err
 	}
@@ -34,35 +97,49 @@ func (c *Control) RegisterSSHKey(ctx context.Context, caller cloud.Caller, idemp
 	if err != nil {
 		return cloud.SSHKey{}, err
 	}
-	return once(ctx, c, caller, cloud.ActionManageOwnKeys, idempotencyKey, in, func(tx cloud.Writer) (cloud.SSHKey, error) {
-		key := cloud.SSHKey{UserID: caller.UserID, Name: in.Name, Line: line, Fingerprint: fingerprint, CreatedAt: c.now()}
+	return once(ctx, c, ring.caller, ring.action, idempotencyKey, request, func(tx cloud.Writer) (cloud.SSHKey, error) {
+		key := cloud.SSHKey{Name: in.Name, Line: line, Fingerprint: fingerprint, CreatedAt: c.now()}
+		if key.UserID, err = ring.owner(tx); err != nil {
+			return key, err
+		}
 		if err := tx.CreateSSHKey(key); err != nil {
 			return key, err
 		}
-		return key, c.auditCaller(tx, caller, change{action: "key.register", target: key.Name, after: fingerprintOf(key)})
+		return key, c.auditCaller(tx, ring.caller, change{
+			action: "key.register", target: key.Name, organization: ring.organization, after: ring.noteOf(key),
+		})
 	})
 }
 
-// DeregisterSSHKey removes one of the caller's own keys; CodeNotFound if there
-// is none of that name.
-func (c *Control) DeregisterSSHKey(ctx context.Context, caller cloud.Caller, name string) error {
-	return c.changeAs(ctx, caller, cloud.ActionManageOwnKeys, func(tx cloud.Writer) error {
-		key, err := tx.SSHKey(caller.UserID, name)
+func (c *Control) deregisterSSHKey(ctx context.Context, ring keyring, name string) error {
+	return c.changeAs(ctx, ring.caller, ring.action, func(tx cloud.Writer) error {
+		owner, err := ring.owner(tx)
+		if err != nil {
+			return err
+		}
+		key, err := tx.SSHKey(owner, name)
 		if cloud.CodeOf(err) == cloud.CodeNotFound {
-			return cloud.NotFound("you have no key of that name; GET /user/keys lists yours")
+			return ring.none
 		}
 		if err != nil {
 			return err
 		}
-		if err := tx.DeleteSSHKey(caller.UserID, name); err != nil {
+		if err := tx.DeleteSSHKey(owner, name); err != nil {
 			return err
 		}
-		return c.auditCaller(tx, caller, change{action: "key.deregister", target: name, before: fingerprintOf(key)})
+		return c.auditCaller(tx, ring.caller, change{
+			action: "key.deregister", target: name, organization: ring.organization, before: ring.noteOf(key),
+		})
 	})
 }
 
-func fingerprintOf(k cloud.SSHKey) map[string]any {
-	return map[string]any{"fingerprint": k.Fingerprint}
+// noteOf is what the audit says of a key, and whose it is if not the caller's.
+func (ring keyring) noteOf(k cloud.SSHKey) map[string]any {
+	note := map[string]any{"fingerprint": k.Fingerprint}
+	if k.UserID != ring.caller.UserID {
+		note["service_account"] = k.UserID
+	}
+	return note
 }
 
 // Bounds on public keys: the length of a line in bytes, and RSA moduli in bits

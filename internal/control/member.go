@@ -65,7 +65,7 @@ func (c *Control) endMembership(tx cloud.Writer, caller cloud.Caller, m cloud.Me
 		return err
 	}
 	for _, t := range tokens {
-		if err := tx.RevokeToken(cloud.RevokedToken{UserID: t.UserID, TokenID: string(t.ID), ExpiresAt: t.ExpiresAt}); err != nil {
+		if err := revokePersonal(tx, t); err != nil {
 			return err
 		}
 	}

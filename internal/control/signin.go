@@ -2,9 +2,7 @@ package control
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"time"
 
@@ -76,7 +74,7 @@ func (e Entrance) BeginCode(ctx context.Context, b Beginning, address string) (S
 	if err != nil {
 		return Started{}, err
 	}
-	started := Started{Browser: newSecret()}
+	started := Started{Browser: newSecret("")}
 	return started, e.store.Write(ctx, func(tx cloud.Writer) error {
 		signIn, err := e.newSignIn(tx, b, started)
 		if err != nil {
@@ -126,7 +124,7 @@ func (e Entrance) BeginProvider(ctx context.Context, b Beginning, provider strin
 	if _, err := e.provider(provider); err != nil {
 		return Started{}, err
 	}
-	started := Started{Browser: newSecret(), Verifier: newSecret(), State: newSecret().Reveal(), Nonce: newSecret().Reveal()}
+	started := Started{Browser: newSecret(""), Verifier: newSecret(""), State: newSecret("").Reveal(), Nonce: newSecret("").Reveal()}
 	return started, e.store.Write(ctx, func(tx cloud.Writer) error {
 		signIn, err := e.newSignIn(tx, b, started)
 		if err != nil {
@@ -272,7 +270,7 @@ func (e Entrance) FinishProvider(ctx context.Context, f Finish, signIn cloud.Sig
 // finds the first's.
 func (e Entrance) enter(ctx context.Context, f Finish, prove func(cloud.Writer) (cloud.SignIn, cloud.Assertion, error), refused func() bool) (Entered, error) {
 	var entered Entered
-	session := newSecret()
+	session := newSecret("")
 	once := func() error {
 		return e.store.Write(ctx, func(tx cloud.Writer) error {
 			entered = Entered{}
@@ -297,11 +295,4 @@ func (e Entrance) enter(ctx context.Context, f Finish, prove func(cloud.Writer) 
 		err = once()
 	}
 	return entered, err
-}
-
-// newSecret makes 256 random bits, in the alphabet of URLs and cookies.
-func newSecret() cloud.Secret {
-	var bits [32]byte
-	_, _ = rand.Read(bits[:]) // never fails
-	return cloud.NewSecret(base64.RawURLEncoding.EncodeToString(bits[:]))
 }

@@ -77,8 +77,9 @@ func callerOf(ctx context.Context) region.Caller {
 func (s *Server) admit(op rest.Operation, next http.Handler) http.Handler {
 	action, needsProject := actions[op.ID], op.Requires("header", projectHeader)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		caller, err := s.identify(r, action, needsProject)
-		caller.Origin = cloud.Origin{RequestID: rest.RequestID(w), Address: s.ClientAddress(r)}
+		address := s.ClientAddress(r)
+		caller, err := s.identify(w, r, address, action, needsProject)
+		caller.Origin = cloud.Origin{RequestID: rest.RequestID(w), Address: address}
 		if err != nil {
 			s.errors.Write(w, r, err)
 			return
@@ -93,12 +94,15 @@ func (s *Server) admit(op rest.Operation, next http.Handler) http.Handler {
 	})
 }
 
-func (s *Server) identify(r *http.Request, action cloud.Action, needsProject bool) (region.Caller, error) {
+func (s *Server) identify(w http.ResponseWriter, r *http.Request, address string, action cloud.Action, needsProject bool) (region.Caller, error) {
 	principal, err := rest.Identify(r, s.Verifier)
 	if err != nil {
-		return region.Caller{}, err
+		return region.Caller{}, s.Limits.Refuse(w, address, err)
 	}
 	observe.NoteUser(r.Context(), principal.UserID)
+	if err := s.Limits.Spend(w, principal.UserID); err != nil {
+		return region.Caller{}, err
+	}
 	organization, err := idIn(r, organizationHeader)
 	if err != nil {
 		return region.Caller{}, err

@@ -49,14 +49,15 @@ type Region interface {
 }
 
 // Config is what a Server is made of; all fields are required, except for
-// Clusters.
+// Clusters and Limits.
 type Config struct {
 	Region   Region
 	Clusters *region.DeclaredClusters // nil for none
 	Verifier rest.Verifier
+	Limits   *rest.Limits // nil for none
 	Log      *slog.Logger
 
-	ClientAddress func(*http.Request) string // for the audit
+	ClientAddress func(*http.Request) string // for the audit and the limits
 }
 
 // Server is a region's port: the Infrastructure API, its documentation and a

@@ -17,6 +17,11 @@ type answer struct {
 	ListAuditResponseObject
 	ListOwnInvitationsResponseObject
 	ListKeysResponseObject
+	ListServiceAccountsResponseObject
+	GetServiceAccountResponseObject
+	ListServiceAccountSecretsResponseObject
+	ListServiceAccountKeysResponseObject
+	ListPersonalTokensResponseObject
 }
 
 // answerWith encodes a value as the answer to a GET.

@@ -83,6 +83,40 @@ var entries = map[string]cloud.AuditEntry{
 		Action: "invitation.delete", Target: pendingInvitation, OrganizationID: acme,
 		Before: `{"email":"tomas@example.com","expires_at":"2026-03-07T14:30:00.123456Z","role":"editor"}`,
 	},
+
+	"CreateServiceAccount": {Action: "service_account.create", OrganizationID: acme, After: `{"name":"builder","role":"viewer"}`},
+	"UpdateServiceAccount": {
+		Action: "service_account.update", Target: deployer, OrganizationID: acme,
+		Before: `{"name":"deployer","role":"editor"}`, After: `{"name":"deployer","role":"viewer"}`,
+	},
+	"DeleteServiceAccount": {
+		Action: "service_account.delete", Target: deployer, OrganizationID: acme, Before: `{"name":"deployer","role":"editor"}`,
+	},
+	"CreateServiceAccountSecret": {
+		Action: "service_account.secret.create", OrganizationID: acme,
+		After: `{"created_at":"2026-03-02T14:30:00.123456Z","service_account":"` + deployer + `"}`,
+	},
+	"DeleteServiceAccountSecret": {
+		Action: "service_account.secret.delete", Target: deployerSecret, OrganizationID: acme,
+		Before: `{"created_at":"2026-03-01T14:30:00.123456Z","service_account":"` + deployer + `"}`,
+	},
+	"RegisterServiceAccountKey": {
+		Action: "key.register", Target: "ci", OrganizationID: acme,
+		After: `{"fingerprint":"` + fingerprint("ci") + `","service_account":"` + deployer + `"}`,
+	},
+	"DeregisterServiceAccountKey": {
+		Action: "key.deregister", Target: "laptop", OrganizationID: acme,
+		Before: `{"fingerprint":"` + fingerprint("deployer") + `","service_account":"` + deployer + `"}`,
+	},
+
+	"CreatePersonalToken": {
+		Action: "personal_token.create", OrganizationID: acme,
+		After: `{"expires_at":"2026-05-31T14:30:00Z","max_role":"viewer","name":"nightly export"}`,
+	},
+	"DeletePersonalToken": {
+		Action: "personal_token.delete", Target: adminToken, OrganizationID: acme,
+		Before: `{"expires_at":"2026-04-01T14:30:00Z","name":"laptop scripts"}`,
+	},
 }
 
 // TestEveryChangeIsAudited walks the operations that change something, on a

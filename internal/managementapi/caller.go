@@ -34,6 +34,22 @@ var actions = map[string]cloud.Action{
 	"DeleteInvitation":   cloud.ActionManageInvitations,
 	"UpdateOrganization": cloud.ActionManageOrganization,
 	"ListAudit":          cloud.ActionReadAudit,
+
+	"ListServiceAccounts":         cloud.ActionReadAccounts,
+	"GetServiceAccount":           cloud.ActionReadAccounts,
+	"ListServiceAccountSecrets":   cloud.ActionReadAccounts,
+	"ListServiceAccountKeys":      cloud.ActionReadAccounts,
+	"CreateServiceAccount":        cloud.ActionManageServices,
+	"UpdateServiceAccount":        cloud.ActionManageServices,
+	"DeleteServiceAccount":        cloud.ActionManageServices,
+	"CreateServiceAccountSecret":  cloud.ActionManageServices,
+	"DeleteServiceAccountSecret":  cloud.ActionManageServices,
+	"RegisterServiceAccountKey":   cloud.ActionManageServices,
+	"DeregisterServiceAccountKey": cloud.ActionManageServices,
+
+	"ListPersonalTokens":  cloud.ActionReadOwnTokens,
+	"CreatePersonalToken": cloud.ActionManageOwnTokens,
+	"DeletePersonalToken": cloud.ActionManageOwnTokens,
 }
 
 // named are the operations of which the id in the path is the organization's.
@@ -77,16 +93,20 @@ func (s *Server) admit(op rest.Operation, next http.Handler) http.Handler {
 }
 
 func (s *Server) identify(w http.ResponseWriter, r *http.Request, op rest.Operation, action cloud.Action) (cloud.Caller, error) {
+	address := s.ClientAddress(r)
 	principal, err := rest.Identify(r, s.Verifier)
 	if err != nil {
-		return cloud.Caller{}, err
+		return cloud.Caller{}, s.Limits.Refuse(w, address, err)
 	}
 	observe.NoteUser(r.Context(), principal.UserID)
+	if err := s.Limits.Spend(w, principal.UserID); err != nil {
+		return cloud.Caller{}, err
+	}
 	admit, organization := s.Control.Admit, r.Header.Get("X-ORG-ID")
 	if named[op.ID] {
 		admit, organization = s.Control.AdmitTo, r.PathValue("id")
 	}
 	caller, err := admit(r.Context(), principal, action, organization)
-	caller.Origin = cloud.Origin{RequestID: rest.RequestID(w), Address: s.ClientAddress(r)}
+	caller.Origin = cloud.Origin{RequestID: rest.RequestID(w), Address: address}
 	return caller, err
 }

@@ -36,6 +36,9 @@ const (
 	loner     = "loner"    // belongs to no organization
 	several   = "several"  // an editor of acme and a viewer of globex
 	bound     = "bound"    // the same person, with a token bound to acme
+
+	program  = "program"  // the service account deployer, an editor of acme
+	personal = "personal" // the admin, with the personal token adminToken
 )
 
 // The identities in the fixture.
@@ -52,6 +55,13 @@ const (
 	foreignInvitation = "019cae00-0000-7000-8000-0000000000e2"
 	expiredInvitation = "019cae00-0000-7000-8000-0000000000e3"
 	ownInvitation     = "019cae00-0000-7000-8000-0000000000e4" // of globex, to the admin of acme
+
+	deployer       = "019cae00-0000-7000-8000-0000000000f1" // acme's service account
+	deployerSecret = "019cae00-0000-7000-8000-0000000000f2"
+	foreignAccount = "019cae00-0000-7000-8000-0000000000f3" // globex's
+	foreignSecret  = "019cae00-0000-7000-8000-0000000000f4"
+	adminToken     = "019cae00-0000-7000-8000-0000000000f5" // the personal token of the admin
+	strangerToken  = "019cae00-0000-7000-8000-0000000000f6"
 
 	trainer = "019cae00-0000-7000-8000-000000000101" // one of acme's instances
 	foreign = "019cae00-0000-7000-8000-000000000199" // globex's
@@ -151,6 +161,14 @@ func mintAll(ctx context.Context, keys *issuer.Issuer) (map[string]string, error
 			return nil, err
 		}
 	}
+	for name, claims := range map[string]issuer.Claims{
+		program:  {UserID: deployer, OrganizationID: acme},
+		personal: {UserID: userIDs[admin], OrganizationID: acme, Personal: true, TokenID: adminToken},
+	} {
+		if err := mint(name, claims); err != nil {
+			return nil, err
+		}
+	}
 	tokens[badToken] = tokens[admin][:len(tokens[admin])-8] + "AAAAAAAA"
 	return tokens, mint(bound, issuer.Claims{UserID: userIDs[several], OrganizationID: acme})
 }
@@ -165,7 +183,7 @@ func idsFrom(first int64) func() cloud.ID {
 }
 
 func populate(w cloud.Writer) error {
-	for _, fill := range []func(cloud.Writer) error{people, invitations, regions, fleet} {
+	for _, fill := range []func(cloud.Writer) error{people, programs, invitations, regions, fleet} {
 		if err := fill(w); err != nil {
 			return err
 		}
@@ -208,6 +226,42 @@ func people(w cloud.Writer) error {
 			if err := w.AddMember(cloud.Member{OrganizationID: org, User: u, Role: role, JoinedAt: founded}); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// programs puts in a service account of each organization, and personal tokens.
+func programs(w cloud.Writer) error {
+	day := start.Add(-24 * time.Hour)
+	for _, a := range []struct {
+		cloud.ServiceAccount
+		organization string
+		secret       cloud.ID
+	}{
+		{cloud.ServiceAccount{ID: deployer, OrganizationID: acme, Name: "deployer", Role: cloud.RoleEditor, CreatedBy: userIDs[admin]}, "acme", deployerSecret},
+		{cloud.ServiceAccount{ID: foreignAccount, OrganizationID: globex, Name: "deployer", Role: cloud.RoleAdmin, CreatedBy: userIDs[stranger]}, "globex", foreignSecret},
+	} {
+		a.CreatedAt = day
+		hash := cloud.NewSecret("pss_" + a.organization).Hash()
+		key := cloud.SSHKey{UserID: a.ID, Name: "laptop", Line: publicKey(a.Name), Fingerprint: fingerprint(a.Name), CreatedAt: day}
+		for _, err := range []error{
+			w.CreateServiceAccount(a.ServiceAccount, cloud.ServiceEmail(a.Name, a.organization)),
+			w.CreateServiceSecret(cloud.ServiceSecret{ID: a.secret, ServiceAccountID: a.ID, Hash: hash, CreatedAt: day}),
+			w.CreateSSHKey(key),
+		} {
+			if err != nil {
+				return err
+			}
+		}
+	}
+	for who, t := range map[string]cloud.PersonalToken{
+		admin:    {ID: adminToken, OrganizationID: acme, Name: "laptop scripts"},
+		stranger: {ID: strangerToken, OrganizationID: globex, Name: "laptop scripts", MaxRole: cloud.RoleViewer},
+	} {
+		t.UserID, t.CreatedAt, t.ExpiresAt = userIDs[who], start, start.Truncate(time.Second).Add(30*24*time.Hour)
+		if err := w.CreatePersonalToken(t); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -33,16 +33,19 @@ type result struct {
 	good   bool // whether the client read from it what it should
 }
 
+// clientCall is a call of an operation.
+type clientCall struct {
+	operation string
+	call      func() (result, error)
+}
+
 // TestGeneratedClient calls every operation with the client that programs use.
 func TestGeneratedClient(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	client, ctx := w.generatedClient(admin), t.Context()
 	viewerRole, name, email := management.RoleViewer, "desktop", "new@example.com"
-	calls := []struct {
-		operation string
-		call      func() (result, error)
-	}{
+	calls := []clientCall{
 		{"ListRegions", func() (result, error) {
 			r, err := client.ListRegionsWithResponse(ctx, nil)
 			return result{r.StatusCode, (*r.JSON200)[0].Name == "east-1"}, err
@@ -132,6 +135,7 @@ func TestGeneratedClient(t *testing.T) {
 			return result{r.StatusCode, r.JSON201.Name == "tidal-labs"}, err
 		}},
 	}
+	calls = slices.Concat(programCalls(ctx, client), calls)
 	called := map[string]bool{}
 	adminColumn := slices.IndexFunc(walkers, func(c caller) bool { return c.who == admin })
 	for _, c := range calls {
@@ -148,5 +152,68 @@ func TestGeneratedClient(t *testing.T) {
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(walk)), slices.Sorted(maps.Keys(called))); diff != "" {
 		t.Errorf("not every operation is called (-walk +calls):\n%s", diff)
+	}
+}
+
+// programCalls are those about service accounts and personal tokens.
+func programCalls(ctx context.Context, client *management.ClientWithResponses) []clientCall {
+	role, days := management.RoleViewer, 90
+	return []clientCall{
+		{"ListServiceAccounts", func() (result, error) {
+			r, err := client.ListServiceAccountsWithResponse(ctx, nil)
+			return result{r.StatusCode, (*r.JSON200)[0].Name == "deployer"}, err
+		}},
+		{"GetServiceAccount", func() (result, error) {
+			r, err := client.GetServiceAccountWithResponse(ctx, deployer, nil)
+			return result{r.StatusCode, r.JSON200.Role == "editor"}, err
+		}},
+		{"CreateServiceAccount", func() (result, error) {
+			r, err := client.CreateServiceAccountWithResponse(ctx, nil, management.CreateServiceAccountRequest{Name: "builder", Role: role})
+			return result{r.StatusCode, r.JSON201.Name == "builder"}, err
+		}},
+		{"UpdateServiceAccount", func() (result, error) {
+			r, err := client.UpdateServiceAccountWithResponse(ctx, deployer, nil, management.UpdateServiceAccountRequest{Role: &role})
+			return result{r.StatusCode, r.JSON200.Role == "viewer"}, err
+		}},
+		{"ListServiceAccountSecrets", func() (result, error) {
+			r, err := client.ListServiceAccountSecretsWithResponse(ctx, deployer, nil)
+			return result{r.StatusCode, (*r.JSON200)[0].ID == deployerSecret}, err
+		}},
+		{"CreateServiceAccountSecret", func() (result, error) {
+			r, err := client.CreateServiceAccountSecretWithResponse(ctx, deployer, nil)
+			return result{r.StatusCode, len(r.JSON201.Secret) == len("pss_")+43}, err
+		}},
+		{"DeleteServiceAccountSecret", func() (result, error) {
+			r, err := client.DeleteServiceAccountSecretWithResponse(ctx, deployer, deployerSecret, nil)
+			return result{r.StatusCode, true}, err
+		}},
+		{"ListServiceAccountKeys", func() (result, error) {
+			r, err := client.ListServiceAccountKeysWithResponse(ctx, deployer, nil)
+			return result{r.StatusCode, (*r.JSON200)[0].Name == "laptop"}, err
+		}},
+		{"RegisterServiceAccountKey", func() (result, error) {
+			r, err := client.RegisterServiceAccountKeyWithResponse(ctx, deployer, nil, management.SSHKey{Name: "ci", Key: publicKey("ci")})
+			return result{r.StatusCode, r.JSON201.Name == "ci"}, err
+		}},
+		{"DeregisterServiceAccountKey", func() (result, error) {
+			r, err := client.DeregisterServiceAccountKeyWithResponse(ctx, deployer, "ci", nil)
+			return result{r.StatusCode, true}, err
+		}},
+		{"DeleteServiceAccount", func() (result, error) {
+			r, err := client.DeleteServiceAccountWithResponse(ctx, deployer, nil)
+			return result{r.StatusCode, true}, err
+		}},
+		{"ListPersonalTokens", func() (result, error) {
+			r, err := client.ListPersonalTokensWithResponse(ctx, nil)
+			return result{r.StatusCode, (*r.JSON200)[0].ID == adminToken}, err
+		}},
+		{"CreatePersonalToken", func() (result, error) {
+			r, err := client.CreatePersonalTokenWithResponse(ctx, management.CreatePersonalTokenRequest{Name: "nightly export", ExpiresInDays: &days})
+			return result{r.StatusCode, r.JSON201.OrganizationID == acme}, err
+		}},
+		{"DeletePersonalToken", func() (result, error) {
+			r, err := client.DeletePersonalTokenWithResponse(ctx, adminToken)
+			return result{r.StatusCode, true}, err
+		}},
 	}
 }

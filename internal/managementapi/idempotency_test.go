@@ -23,7 +23,7 @@ func (w *world) post(p post) reply {
 func posts(key string) map[string]post {
 	all := map[string]post{}
 	for operation, request := range examples {
-		if request.method == http.MethodPost {
+		if request.method == http.MethodPost && !answersSecrets[operation] {
 			all[operation] = post{admin, request.path, key, request.body}
 		}
 	}

@@ -77,7 +77,8 @@ func TestForeignOrganizationsLookLikeNone(t *testing.T) {
 	for _, operation := range slices.Sorted(maps.Keys(examples)) {
 		switch operation {
 		// Which are about no organization, or about that in their path.
-		case "RegisterKey", "DeregisterKey", "CreateOrganization", "UpdateOrganization", "LeaveOrganization", "AcceptInvitation":
+		case "RegisterKey", "DeregisterKey", "CreateOrganization", "UpdateOrganization", "LeaveOrganization", "AcceptInvitation",
+			"CreatePersonalToken", "DeletePersonalToken":
 			continue
 		}
 		request := examples[operation]
@@ -93,6 +94,17 @@ func TestForeignOrganizationsLookLikeNone(t *testing.T) {
 		{"DELETE", "/members/" + string(userIDs[stranger]), "/members/" + nobody, ""},
 		{"DELETE", "/members/" + string(userIDs[loner]), "/members/not-an-id", ""},
 		{"DELETE", "/invitations/" + foreignInvitation, "/invitations/" + nobody, ""},
+		{"GET", "/service-accounts/" + foreignAccount, "/service-accounts/" + nobody, ""},
+		{"GET", "/service-accounts/" + foreignAccount + "/secrets", "/service-accounts/not-an-id/secrets", ""},
+		{"GET", "/service-accounts/" + foreignAccount + "/keys", "/service-accounts/" + string(userIDs[viewer]) + "/keys", ""},
+		{"PATCH", "/service-accounts/" + foreignAccount, "/service-accounts/" + nobody, `{"role":"viewer"}`},
+		{"DELETE", "/service-accounts/" + foreignAccount, "/service-accounts/" + nobody, ""},
+		{"POST", "/service-accounts/" + foreignAccount + "/secrets", "/service-accounts/" + nobody + "/secrets", ""},
+		{"DELETE", "/service-accounts/" + foreignAccount + "/secrets/" + foreignSecret, "/service-accounts/" + nobody + "/secrets/" + nobody, ""},
+		{"POST", "/service-accounts/" + foreignAccount + "/keys", "/service-accounts/" + nobody + "/keys", newKey("ci", publicKey("ci"))},
+		{"DELETE", "/service-accounts/" + foreignAccount + "/keys/laptop", "/service-accounts/" + nobody + "/keys/laptop", ""},
+		{"DELETE", "/members/" + deployer, "/members/" + nobody, ""},
+		{"DELETE", "/user/tokens/" + strangerToken, "/user/tokens/not-an-id", ""},
 		{"POST", "/invitations/" + foreignInvitation + "/resend", "/invitations/" + nobody + "/resend", ""},
 		{"PATCH", "/organizations/" + globex, "/organizations/" + nobody, `{"display_name":"Mine"}`},
 		{"PATCH", "/organizations/" + globex, "/organizations/not-an-id", `{`},

@@ -11,13 +11,15 @@ import (
 	"github.com/penstock-cloud/penstock/internal/rest"
 )
 
-// Config is what a Server is made of; all fields are required.
+// Config is what a Server is made of; all fields are required, except for
+// Limits.
 type Config struct {
 	Control       *control.Control
 	Verifier      rest.Verifier
+	Limits        *rest.Limits // nil for none
 	Log           *slog.Logger
 	Now           func() time.Time
-	ClientAddress func(*http.Request) string // for the audit
+	ClientAddress func(*http.Request) string // for the audit and the limits
 }
 
 // Server is the Management API. It is safe for concurrent use.

@@ -20,7 +20,7 @@ func (w *world) operator() control.Operator {
 // refused and says why, and nothing is changed; and all is well when it ends.
 func TestSuspension(t *testing.T) {
 	t.Parallel()
-	ownAccount := []string{"RegisterKey", "DeregisterKey", "CreateOrganization", "AcceptInvitation"}
+	ownAccount := []string{"RegisterKey", "DeregisterKey", "CreateOrganization", "AcceptInvitation", "DeletePersonalToken"}
 	for what, c := range map[string]struct {
 		suspend func(w *world, suspended bool) error
 		says    string

@@ -44,6 +44,22 @@ var examples = map[string]example{
 	"ListInvitations":    {http.MethodGet, "/invitations", ""},
 	"CreateInvitation":   {http.MethodPost, "/invitations", `{"email":"new@example.com"}`},
 	"DeleteInvitation":   {http.MethodDelete, "/invitations/" + pendingInvitation, ""},
+
+	"ListServiceAccounts":         {http.MethodGet, "/service-accounts", ""},
+	"GetServiceAccount":           {http.MethodGet, "/service-accounts/" + deployer, ""},
+	"CreateServiceAccount":        {http.MethodPost, "/service-accounts", `{"name":"builder","role":"viewer"}`},
+	"UpdateServiceAccount":        {http.MethodPatch, "/service-accounts/" + deployer, `{"role":"viewer"}`},
+	"DeleteServiceAccount":        {http.MethodDelete, "/service-accounts/" + deployer, ""},
+	"ListServiceAccountSecrets":   {http.MethodGet, "/service-accounts/" + deployer + "/secrets", ""},
+	"CreateServiceAccountSecret":  {http.MethodPost, "/service-accounts/" + deployer + "/secrets", ""},
+	"DeleteServiceAccountSecret":  {http.MethodDelete, "/service-accounts/" + deployer + "/secrets/" + deployerSecret, ""},
+	"ListServiceAccountKeys":      {http.MethodGet, "/service-accounts/" + deployer + "/keys", ""},
+	"RegisterServiceAccountKey":   {http.MethodPost, "/service-accounts/" + deployer + "/keys", `{"name":"ci","key":"` + publicKey("ci") + `"}`},
+	"DeregisterServiceAccountKey": {http.MethodDelete, "/service-accounts/" + deployer + "/keys/laptop", ""},
+
+	"ListPersonalTokens":  {http.MethodGet, "/user/tokens", ""},
+	"CreatePersonalToken": {http.MethodPost, "/user/tokens", `{"name":"nightly export","max_role":"viewer","expires_in_days":90}`},
+	"DeletePersonalToken": {http.MethodDelete, "/user/tokens/" + adminToken, ""},
 }
 
 // caller is somebody with the headers that they send.
@@ -91,6 +107,22 @@ var walk = map[string][10]int{
 	"ListInvitations":    {401, 401, 200, 200, 200, 403, 403, 400, 403, 200},
 	"CreateInvitation":   {401, 401, 403, 403, 201, 403, 403, 400, 403, 201},
 	"DeleteInvitation":   {401, 401, 403, 403, 204, 403, 403, 400, 403, 404},
+
+	"ListServiceAccounts":         {401, 401, 200, 200, 200, 403, 403, 400, 403, 200},
+	"GetServiceAccount":           {401, 401, 200, 200, 200, 403, 403, 400, 403, 404},
+	"CreateServiceAccount":        {401, 401, 403, 403, 201, 403, 403, 400, 403, 201},
+	"UpdateServiceAccount":        {401, 401, 403, 403, 200, 403, 403, 400, 403, 404},
+	"DeleteServiceAccount":        {401, 401, 403, 403, 204, 403, 403, 400, 403, 404},
+	"ListServiceAccountSecrets":   {401, 401, 200, 200, 200, 403, 403, 400, 403, 404},
+	"CreateServiceAccountSecret":  {401, 401, 403, 403, 201, 403, 403, 400, 403, 404},
+	"DeleteServiceAccountSecret":  {401, 401, 403, 403, 204, 403, 403, 400, 403, 404},
+	"ListServiceAccountKeys":      {401, 401, 200, 200, 200, 403, 403, 400, 403, 404},
+	"RegisterServiceAccountKey":   {401, 401, 403, 403, 201, 403, 403, 400, 403, 404},
+	"DeregisterServiceAccountKey": {401, 401, 403, 403, 204, 403, 403, 400, 403, 404},
+
+	"ListPersonalTokens":  {401, 401, 200, 200, 200, 200, 200, 200, 200, 200},
+	"CreatePersonalToken": {401, 401, 201, 201, 201, 201, 403, 400, 201, 201},
+	"DeletePersonalToken": {401, 401, 404, 404, 204, 404, 404, 404, 404, 404},
 }
 
 // TestWalk calls every operation of the router as everybody, and proves that

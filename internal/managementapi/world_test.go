@@ -27,6 +27,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/control"
 	"github.com/penstock-cloud/penstock/internal/managementapi"
 	"github.com/penstock-cloud/penstock/internal/observe"
+	"github.com/penstock-cloud/penstock/internal/rest"
 	"github.com/penstock-cloud/penstock/internal/rest/resttest"
 	"github.com/penstock-cloud/penstock/internal/store/postgres"
 	"github.com/penstock-cloud/penstock/internal/store/postgres/pgtest"
@@ -160,11 +161,13 @@ func (w *world) serve(opened cloud.Store, wraps ...wrap) {
 	}
 	log, flush := observe.NewLogger(w.log, slog.LevelInfo)
 	w.flushLog = flush
-	w.control = control.New(store, w.clock.Now, w.newID, cloud.DefaultHealthPolicy, w.options...)
+	tokens := issuer.New(store, w.clock.Now, w.newID)
+	w.control = control.New(store, w.clock.Now, w.newID, cloud.DefaultHealthPolicy, append(w.options, control.WithPersonalTokens(tokens.MintPersonal))...)
 	var err error
 	w.api, err = managementapi.NewServer(managementapi.Config{
 		Control:       w.control,
-		Verifier:      auth.NewVerifier(issuer.New(store, w.clock.Now, w.newID), w.clock.Now),
+		Verifier:      auth.NewVerifier(tokens, w.clock.Now),
+		Limits:        rest.NewLimits(rest.MaxRate, w.clock.Now),
 		Log:           log,
 		Now:           w.clock.Now,
 		ClientAddress: func(*http.Request) string { return "192.0.2.1" },

@@ -18,6 +18,7 @@ var statuses = map[cloud.Code]int{
 	cloud.CodeForbidden:       http.StatusForbidden,
 	cloud.CodeNotFound:        http.StatusNotFound,
 	cloud.CodeConflict:        http.StatusConflict,
+	cloud.CodeLimited:         http.StatusTooManyRequests,
 	cloud.CodeTooLarge:        http.StatusRequestEntityTooLarge,
 	cloud.CodeUnavailable:     http.StatusServiceUnavailable,
 	cloud.CodeUnimplemented:   http.StatusNotImplemented,
@@ -52,6 +53,10 @@ func (e Errors) Write(w http.ResponseWriter, r *http.Request, err error) {
 		}
 		w.Header().Set("Retry-After", "1")
 		e.Log.WarnContext(r.Context(), "request refused while a dependency is away", "path", r.URL.Path, "error", refusal.Unwrap())
+	case http.StatusTooManyRequests:
+		if h := w.Header(); h.Get("Retry-After") == "" {
+			h.Set("Retry-After", "1")
+		}
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", challenge(r))
 	}

@@ -65,6 +65,13 @@ type Invitation struct {
 	ExpiresAt    time.Time
 }
 
+// Limits bounds how often an address asks. It notes in an answer's headers what
+// is left, and refuses with CodeLimited.
+type Limits interface {
+	Visit(w http.ResponseWriter, address string) error   // any page
+	Attempt(w http.ResponseWriter, address string) error // one that takes a guess, or sends a code
+}
+
 // Config is what the pages are made of.
 type Config struct {
 	Entrance       control.Entrance
@@ -72,8 +79,9 @@ type Config struct {
 	Codes          bool                 // sent by mail
 	Authorizations Authorizations       // nil for none
 	Invitations    Invitations          // nil for none
-	PublicURL      string               // under which browsers reach the pages; https but on this machine
-	Wake           func()               // is called when a mail waits to be sent; nil for nobody
+	Limits         Limits
+	PublicURL      string // under which browsers reach the pages; https but on this machine
+	Wake           func() // is called when a mail waits to be sent; nil for nobody
 	ClientAddress  func(*http.Request) string
 	Log            *slog.Logger
 }
@@ -114,9 +122,9 @@ type page func(w http.ResponseWriter, r *http.Request) error
 
 func (s *Server) route() {
 	s.handle("GET /sign-in", "ShowSignIn", s.showSignIn)
-	s.handle("POST /sign-in", "SendCode", s.sendCode)
+	s.handle("POST /sign-in", "SendCode", s.attempt(s.sendCode))
 	s.handle("GET /sign-in/code", "ShowCode", s.showCode)
-	s.handle("POST /sign-in/code", "FinishCode", s.finishCode)
+	s.handle("POST /sign-in/code", "FinishCode", s.attempt(s.finishCode))
 	s.handle("POST /sign-in/with/{provider}", "BeginProvider", s.beginProvider)
 	s.handle("GET /sign-in/callback/{provider}", "FinishProvider", s.finishProvider)
 	s.handle("GET /sign-out", "ShowSignOut", s.showSignOut)
@@ -134,7 +142,7 @@ func (s *Server) route() {
 	if s.config.Authorizations != nil {
 		s.handle("POST /sign-in/refuse", "RefuseAuthorization", s.refuse)
 		s.handle("GET /device", "ShowDevice", s.showDevice)
-		s.handle("POST /device", "AnswerDevice", s.answerDevice)
+		s.handle("POST /device", "AnswerDevice", s.attempt(s.answerDevice))
 	}
 }
 
@@ -142,10 +150,24 @@ func (s *Server) handle(pattern, operation string, p page) {
 	s.operations[pattern] = operation
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		if err := p(w, r); err != nil {
+		err := s.config.Limits.Visit(w, s.config.ClientAddress(r))
+		if err == nil {
+			err = p(w, r)
+		}
+		if err != nil {
 			s.fail(w, r, err)
 		}
 	})
+}
+
+// attempt is a page on which an address has few tries.
+func (s *Server) attempt(p page) page {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := s.config.Limits.Attempt(w, s.config.ClientAddress(r)); err != nil {
+			return err
+		}
+		return p(w, r)
+	}
 }
 
 // Operations names the pages by pattern, for metrics and logs, and for whoever

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/penstock-cloud/penstock/internal/rest"
 	"github.com/penstock-cloud/penstock/internal/signin"
 	"github.com/penstock-cloud/penstock/test/openid"
 )
@@ -131,7 +132,7 @@ func TestCookiesAreOurs(t *testing.T) {
 	for public, prefix := range map[string]string{"https://cloud.example.com": "__Host-", "http://127.0.0.1": ""} {
 		w := newWorld(t, false)
 		s, err := signin.NewServer(signin.Config{
-			Entrance: w.entrance, Codes: true, Invitations: w.invitations, PublicURL: public,
+			Entrance: w.entrance, Codes: true, Invitations: w.invitations, PublicURL: public, Limits: &w.limits,
 			ClientAddress: func(*http.Request) string { return "" }, Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
@@ -188,6 +189,30 @@ func TestWhatAPageSaysOfAnAddress(t *testing.T) {
 	}
 	if !strings.Contains(want, "ADDRESS") || !strings.Contains(want, "not right") {
 		t.Errorf("the pages say nothing: %s", want)
+	}
+}
+
+// TestGuessesAreFew proves that an address runs out of guesses, and of mails that
+// it has sent, and not of pages to look at.
+func TestGuessesAreFew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, false)
+	w.limits.Limits = rest.NewLimits(rest.MaxRate, func() time.Time { return time.Unix(1_800_000_000, 0) })
+	c := w.client()
+	c.post("/sign-in", url.Values{"email": {"ada@example.com"}})
+	var got answer
+	for range 60 {
+		got = c.post("/sign-in/code", url.Values{"code": {"00000000"}})
+	}
+	if got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") == "" || !strings.Contains(got.body, "too many requests") {
+		t.Errorf("a guess too many: %d, Retry-After %q\n%s", got.status, got.header.Get("Retry-After"), got.body)
+	}
+	before := w.wakes.Load()
+	if got := w.client().post("/sign-in", url.Values{"email": {"bob@example.com"}}); got.status != http.StatusTooManyRequests || w.wakes.Load() != before {
+		t.Errorf("a code from the same address: %d", got.status)
+	}
+	if got := c.get("/sign-in"); got.status != http.StatusOK || !strings.Contains(got.header.Get("RateLimit"), "address") {
+		t.Errorf("a page: %d, RateLimit %q", got.status, got.header.Get("RateLimit"))
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/auth/provider"
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/control"
+	"github.com/penstock-cloud/penstock/internal/rest"
 	"github.com/penstock-cloud/penstock/internal/signin"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
 	"github.com/penstock-cloud/penstock/test/openid"
@@ -34,6 +35,7 @@ type world struct {
 	oauth       *fakeOAuth
 	invitations *fakeInvitations
 	operations  map[string]string
+	limits      struct{ *rest.Limits } // none, until a test sets some
 	wakes       atomic.Int64
 	log         lockedBuffer
 
@@ -98,7 +100,7 @@ func newWorld(t *testing.T, company bool) *world {
 	newID := func() cloud.ID { return cloud.ID(fmt.Sprintf("019cae00-0000-7000-9000-%012x", n.Add(1))) }
 	w.entrance = control.New(store, time.Now, newID, cloud.DefaultHealthPolicy).Entrance(rules)
 	s, err := signin.NewServer(signin.Config{
-		Entrance: w.entrance, Providers: providers, Codes: true, Authorizations: w.oauth, Invitations: w.invitations, PublicURL: w.URL,
+		Entrance: w.entrance, Providers: providers, Codes: true, Authorizations: w.oauth, Invitations: w.invitations, PublicURL: w.URL, Limits: &w.limits,
 		Wake: func() { w.wakes.Add(1) }, ClientAddress: func(*http.Request) string { return "192.0.2.7" },
 		Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 	})

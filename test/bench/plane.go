@@ -11,8 +11,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/penstock-cloud/penstock/internal/rest"
 )
 
 // fleetSize tells the planes of one run apart.
@@ -84,7 +87,7 @@ func preparePlane(ctx context.Context, binary, dir string, instances int) (*plan
 func (p *plane) start(ctx context.Context) error {
 	// Thresholds of a day: no health may change while the fleet says nothing.
 	c := newChild(ctx, p.binary, "serve", "plane", "--data-dir", p.dir,
-		"--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0",
+		"--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--rate-limit", unreached,
 		"--instance-stale", "24h", "--instance-offline", "48h")
 	log, err := os.OpenFile(filepath.Join(p.dir, "access.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -106,6 +109,9 @@ func (p *plane) start(ctx context.Context) error {
 	}
 	return nil
 }
+
+// unreached is a limit that counts every request and stops none.
+var unreached = strconv.Itoa(rest.MaxRate)
 
 // greeting is what the plane prints when it has its addresses.
 var greeting = regexp.MustCompile(`serves (http://\S+/api/v1alpha1) .*metrics: (http://\S+)/metrics`)

@@ -133,7 +133,8 @@ func (b *siteBench) startRegion(ctx context.Context) error {
 		return err
 	}
 	b.process = newChild(ctx, b.binary, "serve", "region", "--name", region1, "--plane", "http://"+b.plane.address(),
-		"--credential-file", credential, "--data-dir", b.dir, "--config", config, "--listen", "127.0.0.1:0", "--ops-listen", ops)
+		"--credential-file", credential, "--data-dir", b.dir, "--config", config, "--listen", "127.0.0.1:0", "--ops-listen", ops,
+		"--rate-limit", unreached)
 	log, err := os.Create(filepath.Join(b.dir, "access.log"))
 	if err != nil {
 		return err

@@ -139,7 +139,7 @@ func wait(attempt func() error) error {
 
 // secret matches all that must not be logged: tokens, credentials of regions,
 // and private keys.
-var secret = regexp.MustCompile(`eyJ[\w-]{10,}|psr_[\w-]{10,}|PRIVATE KEY`)
+var secret = regexp.MustCompile(`eyJ[\w-]{10,}|ps[rs]_[\w-]{10,}|PRIVATE KEY`)
 
 // stderrs is what the processes of a story wrote to standard error.
 type stderrs struct {

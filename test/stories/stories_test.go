@@ -149,6 +149,7 @@ func TestSecretsAreRecognized(t *testing.T) {
 	}{
 		{`{"msg":"hello","token":"eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.e30.c2ln"}`, true},
 		{"Bearer psr_7Jt5kq0Zl3xR9w", true},
+		{`{"secret":"pss_7Jt5kq0Zl3xR9w"}`, true},
 		{"-----BEGIN PRIVATE KEY-----", true},
 		{`{"msg":"request","request_id":"01a20ae9-b6b8-7360-bfba-a75f1086300e"}`, false},
 	} {

@@ -166,7 +166,7 @@ func newSecret(prefix string) cloud.Secret {
 // The prefixes of what is given out.
 const (
 	codePrefix    = "psc_"
-	refreshPrefix = "psr_"
+	refreshPrefix = "psf_"
 	devicePrefix  = "psd_"
 )
 

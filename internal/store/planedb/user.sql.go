@@ -159,6 +159,18 @@ func (q *Queries) GetUserByEmail(ctx context.Context, emailKey string) (User, er
 	return i, err
 }
 
+const lockUser = `-- name: LockUser :execrows
+UPDATE users SET id = id WHERE id = $1
+`
+
+func (q *Queries) LockUser(ctx context.Context, id string) (int64, error) {
+	result, err := q.db.Exec(ctx, lockUser, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const suspendUser = `-- name: SuspendUser :execrows
 UPDATE users SET suspended_at = $1 WHERE id = $2
 `

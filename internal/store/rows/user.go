@@ -35,6 +35,12 @@ func (r Reader) UserByEmail(email cloud.Email) (cloud.User, error) {
 	return user(row), missing(err, "there is no user with the address %q", string(email))
 }
 
+// LockUser implements cloud.Writer.
+func (w Writer) LockUser(id cloud.ID) error {
+	n, err := w.q.LockUser(w.ctx, string(id))
+	return changed(n, err, errNoUser)
+}
+
 // CreateUser implements cloud.Writer.
 func (w Writer) CreateUser(u cloud.User) error {
 	n, err := w.createUser(u)

@@ -89,6 +89,7 @@ func TestStore(t *testing.T, create func(t *testing.T) (open func() cloud.Store)
 		"TransactionPanics":         testTransactionPanics,
 		"TransactionGoesOn":         testTransactionGoesOn,
 		"TransactionsMeet":          testTransactionsMeet,
+		"UserLock":                  testUserLock,
 		"Users":                     testUsers,
 		"UserUpdate":                testUserUpdate,
 	} {

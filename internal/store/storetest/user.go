@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 )
@@ -64,4 +66,44 @@ func testStanding(t *testing.T, open func() cloud.Store) {
 	check("after a removal and a promotion", cloud.Standing{User: ada, HealthRevision: 1, Relations: []cloud.Relation{
 		{OrganizationID: beta.ID, Role: cloud.RoleEditor, FleetRevision: 2},
 	}})
+}
+
+// Tokens that are made at the same time, of which there may be one.
+func testUserLock(t *testing.T, open func() cloud.Store) {
+	stores := []cloud.Store{open(), open()} // as of two processes
+	setTheStage(t, stores[0])
+	refused(t, stores[0], cloud.CodeNotFound, "user", func(w cloud.Writer) error { return w.LockUser(id(1)) })
+	mine := func(r cloud.Reader) ([]cloud.PersonalToken, error) {
+		return r.PersonalTokens(ada.ID, now, cloud.Page{})
+	}
+	for round := range 8 {
+		var makers sync.WaitGroup
+		errs := make([]error, 4)
+		for i := range errs {
+			token := cloud.PersonalToken{
+				ID: id(600 + round*len(errs) + i), UserID: ada.ID, OrganizationID: acme.ID, Name: "x", CreatedAt: now, ExpiresAt: now.Add(time.Hour),
+			}
+			makers.Go(func() {
+				errs[i] = stores[i%len(stores)].Write(t.Context(), func(w cloud.Writer) error {
+					if err := w.LockUser(ada.ID); err != nil {
+						return err
+					}
+					had, err := mine(w)
+					if err != nil {
+						return err
+					}
+					if len(had) > 0 {
+						return cloud.Conflict("there is one")
+					}
+					return w.CreatePersonalToken(token)
+				})
+			})
+		}
+		makers.Wait()
+		made := read(t, stores[0], mine)
+		if len(made) != 1 {
+			t.Fatalf("there are %d tokens after %v; want 1", len(made), errs)
+		}
+		write(t, stores[0], func(w cloud.Writer) error { return w.DeletePersonalToken(ada.ID, made[0].ID) })
+	}
 }

@@ -12,6 +12,9 @@ ON CONFLICT DO NOTHING;
 -- name: UpdateUser :execrows
 UPDATE users SET name = @name, email = @email, email_key = @email_key WHERE id = @id;
 
+-- name: LockUser :execrows
+UPDATE users SET id = id WHERE id = @id;
+
 -- name: SuspendUser :execrows
 UPDATE users SET suspended_at = @suspended_at WHERE id = @id;
 
