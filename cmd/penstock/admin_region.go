@@ -68,15 +68,12 @@ func printRegions(out io.Writer, views []regionView) error {
 		_, err := fmt.Fprintln(out, "no regions yet; make one with: penstock admin region create NAME --url URL")
 		return err
 	}
-	shown, held := "", ""
+	held := ""
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "REGION\tLINK\tSYNCED\tLAG\tINSTANCES\tCLUSTERS\tHELD\tSOURCES\tSKEW")
 	for _, v := range views {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", v.Name, v.Link, v.synced(), v.Lag,
 			v.Objects[cloud.KindInstance], v.Objects[cloud.KindCluster], v.heldInAll(), v.sources(), v.skew())
-		if v.Name == localRegion {
-			shown = "\n" + localRegion + " shows a fleet for demonstration, which is not real; docs/region.md tells.\n"
-		}
 		if v.heldInAll() > 0 {
 			held = "\nWhat is held and why: penstock admin region show " + v.Name + "\n"
 		}
@@ -84,6 +81,6 @@ func printRegions(out io.Writer, views []regionView) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_, err := io.WriteString(out, held+shown)
+	_, err := io.WriteString(out, held)
 	return err
 }

@@ -42,7 +42,7 @@ type streams struct {
 
 // commands is the command line: one field and one file for each.
 type commands struct {
-	Up    upCommand `cmd:"" help:"Run everything on this machine: plane, region and a simulated fleet."`
+	Up    upCommand `cmd:"" help:"Run everything on this machine: plane, and a region with simulated machines."`
 	Serve struct {
 		Plane  servePlaneCommand  `cmd:"" help:"Run the global plane: the Management API."`
 		Region serveRegionCommand `cmd:"" help:"Run a region that reports to a plane."`

@@ -14,6 +14,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/control"
 	"github.com/penstock-cloud/penstock/internal/federation"
+	"github.com/penstock-cloud/penstock/internal/mail"
 	"github.com/penstock-cloud/penstock/internal/managementapi"
 	"github.com/penstock-cloud/penstock/internal/observe"
 	"github.com/penstock-cloud/penstock/internal/rest"
@@ -26,6 +27,7 @@ type planeConfig struct {
 	url      string // under which clients and regions reach it
 	policy   cloud.HealthPolicy
 	proxies  []netip.Prefix
+	identity identityFile
 	log      *slog.Logger
 	metrics  *observe.Metrics
 }
@@ -40,6 +42,7 @@ type plane struct {
 	store   cloud.Store
 	control *control.Control
 	issuer  *issuer.Issuer
+	postman *mail.Postman // nil where mail leaves on no way
 	handler http.Handler
 	log     *slog.Logger
 }
@@ -50,8 +53,13 @@ func openPlane(ctx context.Context, c planeConfig) (*plane, error) {
 	if err != nil {
 		return nil, err
 	}
+	postman, err := newPostman(c, store)
+	if err != nil {
+		_ = store.Close()
+		return nil, err
+	}
 	p := &plane{
-		store: store, log: c.log,
+		store: store, log: c.log, postman: postman,
 		control: control.New(store, time.Now, newID, c.policy, control.WithLinks(c.invitationPage)),
 		issuer:  issuer.New(store, time.Now, newID),
 	}
@@ -60,6 +68,20 @@ func openPlane(ctx context.Context, c planeConfig) (*plane, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// newPostman returns who sends mails; nil without a server for them.
+func newPostman(c planeConfig, store cloud.Store) (*mail.Postman, error) {
+	if c.identity.Mail == nil {
+		return nil, nil //nolint:nilnil // nobody is what there is
+	}
+	sender, err := mail.NewSender(c.identity.Mail.config)
+	if err != nil {
+		return nil, err
+	}
+	return mail.NewPostman(mail.PostmanConfig{
+		Outbox: store, Transport: sender, PublicURL: c.url, Log: c.log, Now: time.Now, Rand: rand.Float64,
+	})
 }
 
 func (p *plane) close() { _ = p.store.Close() } // what was acknowledged is durable already
@@ -173,6 +195,14 @@ func (p *plane) keepHouse(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// sendMail sends what is in the outbox, until ctx ends.
+func (p *plane) sendMail(ctx context.Context) error {
+	if p.postman == nil {
+		return nil
+	}
+	return p.postman.Run(ctx)
 }
 
 // system is the program itself, where nobody else made a change.

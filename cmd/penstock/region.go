@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -18,8 +18,8 @@ import (
 	"github.com/penstock-cloud/penstock/internal/auth"
 	"github.com/penstock-cloud/penstock/internal/auth/published"
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/cluster"
 	"github.com/penstock-cloud/penstock/internal/engine"
-	"github.com/penstock-cloud/penstock/internal/engine/showcase"
 	"github.com/penstock-cloud/penstock/internal/federation"
 	"github.com/penstock-cloud/penstock/internal/infrastructureapi"
 	"github.com/penstock-cloud/penstock/internal/observe"
@@ -37,8 +37,8 @@ type siteConfig struct {
 	plane      string // its URL
 	credential cloud.Secret
 	plaintext  bool       // whether the plane may be at http:// beyond loopback
-	showFor    []cloud.ID // organizations of the showcase; none for no showcase
-	fleet      int        // of the showcase
+	showTo     []cloud.ID // organizations for which a fresh region has a demonstration
+	fleet      int        // how many instances that has
 	takeOver   bool       // from the daemon that fenced this one
 	proxies    []netip.Prefix
 	log        *slog.Logger
@@ -49,10 +49,12 @@ type siteConfig struct {
 type site struct {
 	store      cloud.RegionStore
 	region     *region.Region
-	showcase   engine.Inventory // nil for none
 	engine     engine.Engine
 	reconciler *region.Reconciler
+	tenants    *region.Tenants
 	grants     *region.Grants // what callers may do
+	clusters   *region.DeclaredClusters
+	prober     *cluster.Prober // of those
 	keys       *published.Source
 	reporter   *federation.Reporter
 	handler    http.Handler
@@ -68,11 +70,6 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 			s.close()
 		}
 	}()
-	if len(c.showFor) > 0 {
-		if s.showcase, err = newShowcase(c); err != nil {
-			return nil, err
-		}
-	}
 	if s.store, err = c.database.openRegion(ctx, c.log); err != nil {
 		return nil, err
 	}
@@ -91,13 +88,10 @@ func openSite(ctx context.Context, c siteConfig) (_ *site, err error) {
 	if err := s.connect(ctx, c); err != nil {
 		return nil, err
 	}
-	return s, s.serve(c) //nolint:contextcheck // what is made there outlives the start
-}
-
-func newShowcase(c siteConfig) (engine.Inventory, error) {
-	return showcase.New(showcase.Config{
-		Region: c.name, Organizations: c.showFor, Fleet: c.fleet, Seed: seedOf(c.name), Now: time.Now, After: time.After,
-	})
+	if err := s.serve(c); err != nil { //nolint:contextcheck // what is made there outlives the start
+		return nil, err
+	}
+	return s, s.demonstrate(ctx, c)
 }
 
 // serve makes what tenants call.
@@ -108,18 +102,15 @@ func (s *site) serve(c siteConfig) (err error) {
 	if err != nil {
 		return fmt.Errorf("--config: %w", err)
 	}
-	clusters, err := region.NewDeclaredClusters(region.DeclaredConfig{
-		Kubernetes: c.file.Kubernetes, Slurm: c.file.Slurm, ReadFile: os.ReadFile,
-	})
-	if err != nil {
+	if err := s.declare(c); err != nil {
 		return fmt.Errorf("--config: %w", err)
 	}
+	s.tenants = region.NewTenants(region.TenantsConfig{
+		Region: s.region, Reconciler: s.reconciler, Authority: s.grants, Engine: s.engine,
+		Types: c.file.types(), Quotas: c.file.quotas(), Log: c.log,
+	})
 	api, err := infrastructureapi.NewServer(infrastructureapi.Config{
-		Region: region.NewTenants(region.TenantsConfig{
-			Region: s.region, Reconciler: s.reconciler, Authority: s.grants, Engine: s.engine,
-			Types: c.file.types(), Quotas: c.file.quotas(), Log: c.log,
-		}),
-		Clusters: clusters, Verifier: auth.NewVerifier(s.keys, time.Now), Log: c.log,
+		Region: s.tenants, Clusters: s.clusters, Verifier: auth.NewVerifier(s.keys, time.Now), Log: c.log,
 		ClientAddress: func(r *http.Request) string { return serving.ClientAddress(r, c.proxies) },
 	})
 	if err != nil {
@@ -128,6 +119,40 @@ func (s *site) serve(c siteConfig) (err error) {
 	s.handler = observe.Middleware(observe.Config{
 		API: "infrastructure", Operations: api.Operations(), Metrics: c.metrics, Log: c.log, Now: time.Now, NewID: newID,
 	}, api)
+	return nil
+}
+
+// demonstrate fills a fresh region with what its engine's configuration has for
+// that.
+func (s *site) demonstrate(ctx context.Context, c siteConfig) error {
+	if !c.file.demonstrates(c.engine) {
+		return nil
+	}
+	return s.tenants.Demonstrate(ctx, c.showTo, c.file.Simulated.demonstration(c.fleet))
+}
+
+// seq is that of the region's last change.
+func (s *site) seq(ctx context.Context) (seq uint64, err error) {
+	err = s.region.Read(ctx, func(tx cloud.RegionReader) error {
+		id, err := tx.Identity()
+		seq = id.Seq
+		return err
+	})
+	return seq, err
+}
+
+// declare makes what shows and probes the clusters that are declared.
+func (s *site) declare(c siteConfig) (err error) {
+	s.clusters, err = region.NewDeclaredClusters(region.DeclaredConfig{
+		Kubernetes: c.file.Kubernetes, Slurm: c.file.Slurm, ReadFile: os.ReadFile,
+	})
+	if err != nil {
+		return err
+	}
+	s.prober = cluster.NewProber(cluster.Config{
+		Targets: cluster.Targets(c.file.Kubernetes, c.file.Slurm, os.ReadFile, new(net.Dialer).DialContext),
+		Sink:    s.region, Log: c.log, After: time.After,
+	})
 	return nil
 }
 
@@ -171,10 +196,8 @@ func (s *site) close() {
 // over.
 func (s *site) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	if s.showcase != nil {
-		group.Go(func() error { return untilFenced(s.region.Drive(ctx, s.showcase)) })
-	}
 	group.Go(func() error { return untilFenced(s.reconciler.Run(ctx)) })
+	group.Go(func() error { return untilFenced(s.region.ShowClusters(ctx, s.clusters, s.prober.Run)) })
 	group.Go(func() error {
 		s.keys.Run(ctx)
 		return nil
@@ -189,11 +212,4 @@ func untilFenced(err error) error {
 		return nil
 	}
 	return err
-}
-
-// seedOf makes regions differ, and one region's story the same every time.
-func seedOf(name string) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(name)) // never fails
-	return h.Sum64()
 }

@@ -15,6 +15,7 @@ type servePlaneCommand struct {
 	Database  string `placeholder:"DB" help:"The database, instead of the one in the folder: a file, or postgres://…"`
 	Listen    string `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where to listen (default: ${default})."`
 	PublicURL string `name:"public-url" placeholder:"URL" help:"Under which clients and regions reach the plane; tokens name it as their issuer (default: where it listens)."`
+	Identity  string `type:"path" placeholder:"FILE" help:"Mail, sign-in providers, trusted issuers and how long the audit is kept; see docs/identity.md."`
 	serverFlags
 	healthFlags
 	logFlags
@@ -27,6 +28,10 @@ func (c *servePlaneCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	proxies, err := serving.ParseProxies(c.BehindProxy)
+	if err != nil {
+		return err
+	}
+	identity, err := readIdentityFile(c.Identity)
 	if err != nil {
 		return err
 	}
@@ -49,7 +54,7 @@ func (c *servePlaneCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	plane, err := openPlane(ctx, planeConfig{
-		database: held, url: reached, policy: policy, proxies: proxies, log: proc.log, metrics: proc.metrics,
+		database: held, url: reached, policy: policy, proxies: proxies, identity: identity, log: proc.log, metrics: proc.metrics,
 	})
 	if err != nil {
 		return err
@@ -61,6 +66,7 @@ func (c *servePlaneCommand) Run(ctx context.Context, std streams) error {
 	group.Go(func() error { return at.Serve(ctx, plane.handler) })
 	group.Go(func() error { return plane.stayAlive(ctx) })
 	group.Go(func() error { return plane.keepHouse(ctx) })
+	group.Go(func() error { return plane.sendMail(ctx) })
 	fmt.Fprintf(std.out, "The plane serves %s/api/v1alpha1 from %s; metrics: %s\n", reached, held, proc.opsURL())
 	return group.Wait()
 }

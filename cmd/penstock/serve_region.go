@@ -24,8 +24,8 @@ type serveRegionCommand struct {
 	Engine         string   `default:"simulated" placeholder:"NAME" help:"What runs the machines: simulated or libvirt (default: ${default})."`
 	Config         string   `type:"path" placeholder:"FILE" help:"Types, addresses, quotas and the engine's settings; see docs/region.md (default: simulated hosts)."`
 	TakeOver       bool     `env:"-" help:"Go on although another daemon of the region fenced this one; that one is fenced in turn."`
-	Organization   []string `placeholder:"ID" help:"Organizations to which a fleet is shown that nobody runs, for demonstrations; repeat it for several."`
-	Fleet          int      `default:"48" placeholder:"N" help:"How many instances that fleet has, 1 to 1000000 (default: ${default})."`
+	Organization   []string `placeholder:"ID" help:"Organizations for which a fresh region with simulated hosts is given instances, for demonstrations; repeat it for several."`
+	Fleet          int      `default:"48" placeholder:"N" help:"How many instances those are, 0 to 1000 (default: ${default})."`
 	serverFlags
 	logFlags
 }
@@ -85,7 +85,7 @@ func (c *serveRegionCommand) config() (siteConfig, error) {
 		if err != nil {
 			return config, fmt.Errorf("--organization: %w", err)
 		}
-		config.showFor = append(config.showFor, id)
+		config.showTo = append(config.showTo, id)
 	}
 	var err error
 	if config.proxies, err = serving.ParseProxies(c.BehindProxy); err != nil {
@@ -96,6 +96,9 @@ func (c *serveRegionCommand) config() (siteConfig, error) {
 		return config, err
 	}
 	config.file = file
+	if len(config.showTo) > 0 && !file.demonstrates(c.Engine) {
+		return config, errors.New("--organization: there is nothing to demonstrate; list it in --config under simulated.demonstration, and have --engine simulated")
+	}
 	secret, err := readSecret(c.CredentialFile)
 	if err != nil {
 		return config, fmt.Errorf("--credential-file: %w", err)

@@ -61,7 +61,19 @@ type simulatedEntry struct {
 		SilenceEvery duration  `json:"silence_every"`
 		SilenceFor   spanEntry `json:"silence_for"`
 	} `json:"faults"`
-	Seed uint64 `json:"seed"`
+	Seed          uint64          `json:"seed"`
+	Demonstration []instanceEntry `json:"demonstration"`
+}
+
+// instanceEntry is an instance of the demonstration; there may be several that
+// are like it.
+type instanceEntry struct {
+	Name        string     `json:"name"`
+	Type        string     `json:"type"`
+	Image       string     `json:"image"`
+	Preemptible bool       `json:"preemptible"`
+	Ephemeral   bool       `json:"ephemeral"`
+	Tags        cloud.Tags `json:"tags"`
 }
 
 // simulatedHost has GPUs of one model, whose addresses are made up.
@@ -177,6 +189,13 @@ func (f siteFile) check() error {
 		}
 		seen[t.Name] = true
 	}
+	if f.Simulated != nil {
+		for i, e := range f.Simulated.Demonstration {
+			if !seen[e.Type] {
+				return cloud.Invalid("simulated.demonstration[%d]: the type must be one of types; got %q", i, e.Type)
+			}
+		}
+	}
 	for i, q := range f.Quotas {
 		if _, err := cloud.ParseID(string(q.Organization)); q.Organization != "" && err != nil {
 			return cloud.About(fmt.Sprintf("quotas[%d].organization", i), err)
@@ -186,6 +205,24 @@ func (f siteFile) check() error {
 		}
 	}
 	return nil
+}
+
+// demonstrates tells whether an engine has anything to demonstrate.
+func (f siteFile) demonstrates(engine string) bool {
+	return engine == "simulated" && f.Simulated != nil && len(f.Simulated.Demonstration) > 0
+}
+
+// demonstration is that many instances, of every entry in turn.
+func (s simulatedEntry) demonstration(fleet int) []region.NewInstance {
+	instances := make([]region.NewInstance, fleet)
+	for i := range instances {
+		e, turn := s.Demonstration[i%len(s.Demonstration)], i/len(s.Demonstration)+1
+		instances[i] = region.NewInstance{
+			Name: fmt.Sprintf("%s-%d", e.Name, turn), Type: e.Type, Image: e.Image,
+			Preemptible: e.Preemptible, Ephemeral: e.Ephemeral, Tags: e.Tags,
+		}
+	}
+	return instances
 }
 
 func (f siteFile) types() []cloud.InstanceType {

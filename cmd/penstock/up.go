@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
-	"github.com/penstock-cloud/penstock/internal/engine/showcase"
 	"github.com/penstock-cloud/penstock/internal/federation"
 )
 
@@ -21,7 +20,8 @@ type upCommand struct {
 	RegionListen string `default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where the region listens (default: ${default})."`
 	Engine       string `default:"simulated" placeholder:"NAME" help:"What runs the region's machines: simulated or libvirt (default: ${default})."`
 	Config       string `type:"path" placeholder:"FILE" help:"The region's types, addresses, quotas and its engine's settings; see docs/region.md (default: simulated hosts)."`
-	Fleet        int    `default:"48" placeholder:"N" help:"How many instances are shown that nobody runs, for demonstration; 1 to 1000000 (default: ${default})."`
+	Identity     string `type:"path" placeholder:"FILE" help:"Mail, sign-in providers, trusted issuers and how long the audit is kept; see docs/identity.md."`
+	Fleet        int    `default:"48" placeholder:"N" help:"How many instances a fresh region with simulated hosts is given, to have something to see; 0 to 1000 (default: ${default})."`
 	healthFlags
 	logFlags
 }
@@ -29,10 +29,13 @@ type upCommand struct {
 // Validate is called by the parser.
 func (c *upCommand) Validate() error { return checkFleet(c.Fleet) }
 
+// maxFleet bounds what is made in one transaction, before the region serves.
+const maxFleet = 1000
+
 // checkFleet holds for --fleet.
 func checkFleet(n int) error {
-	if n < 1 || n > showcase.MaxFleet {
-		return fmt.Errorf("--fleet must be 1 to %d; got %d", showcase.MaxFleet, n)
+	if n < 0 || n > maxFleet {
+		return fmt.Errorf("--fleet must be 0 to %d; got %d", maxFleet, n)
 	}
 	return nil
 }
@@ -45,6 +48,10 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 		return err
 	}
 	file, err := readSiteFile(c.Config)
+	if err != nil {
+		return err
+	}
+	identity, err := readIdentityFile(c.Identity)
 	if err != nil {
 		return err
 	}
@@ -69,7 +76,7 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 	}
 
 	plane, err := openPlane(ctx, planeConfig{
-		database: database(dir.planeDatabase()), url: planeAt.URL(), policy: policy, log: proc.log, metrics: proc.metrics,
+		database: database(dir.planeDatabase()), url: planeAt.URL(), policy: policy, identity: identity, log: proc.log, metrics: proc.metrics,
 	})
 	if err != nil {
 		return err
@@ -82,7 +89,7 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 	site, err := openSite(ctx, siteConfig{
 		name: localRegion, database: database(dir.regionDatabase()), plane: planeAt.URL(), credential: made.credential,
 		folder: c.DataDir, engine: c.Engine, file: file,
-		showFor: []cloud.ID{made.organization.ID}, fleet: c.Fleet, log: proc.log, metrics: proc.metrics,
+		showTo: []cloud.ID{made.organization.ID}, fleet: c.Fleet, log: proc.log, metrics: proc.metrics,
 		// Whoever holds the folder has plane and region in one process: nobody is
 		// in the right against it.
 		takeOver: true,
@@ -93,15 +100,20 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 	defer site.close()
 
 	start := time.Now()
+	seq, err := site.seq(ctx)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return proc.serveOps(ctx) })
 	group.Go(func() error { return planeAt.Serve(ctx, plane.handler) })
 	group.Go(func() error { return regionAt.Serve(ctx, site.handler) })
 	group.Go(func() error { return plane.stayAlive(ctx) })
 	group.Go(func() error { return plane.keepHouse(ctx) })
+	group.Go(func() error { return plane.sendMail(ctx) })
 	group.Go(func() error { return plane.keepAdminToken(ctx, dir) })
 	group.Go(func() error { return site.run(ctx) })
-	awaitReport(ctx, plane, site, start)
+	awaitReport(ctx, plane, seq, start)
 	greet(std, greeting{plane: planeAt.URL(), region: regionAt.URL(), runs: whatRuns(c.Engine), metrics: proc.opsURL(), dir: dir})
 	err = group.Wait()
 	if errors.Is(err, federation.ErrFenced) {
@@ -111,45 +123,31 @@ func (c *upCommand) Run(ctx context.Context, std streams) error {
 }
 
 // reportPatience is how long the greeting waits for the region, so that what
-// it prints shows a fleet when pasted.
+// it prints shows instances when pasted.
 const (
 	reportPatience = 700 * time.Millisecond
 	reportPoll     = 20 * time.Millisecond
 )
 
-// awaitReport waits until the plane shows the region's fleet, or patience
-// ends: a large fleet arrives while the plane serves already.
-func awaitReport(ctx context.Context, p *plane, s *site, start time.Time) {
+// awaitReport waits until the plane has heard of the region since the start, and
+// of what the region had then, or patience ends.
+func awaitReport(ctx context.Context, p *plane, seq uint64, start time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, reportPatience)
 	defer cancel()
-	for !isReported(ctx, p, s, start) {
+	reported := func(l cloud.Link) bool {
+		return l.Region == localRegion && l.SyncedAt.After(start) && l.AppliedSeq >= seq
+	}
+	for {
+		links, err := p.control.As(system).Links(ctx)
+		if err == nil && slices.ContainsFunc(links, reported) {
+			return
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(reportPoll):
 		}
 	}
-}
-
-// isReported tells whether the plane has heard of the region since the start,
-// and has all that the region has: some instances at least, which come last.
-func isReported(ctx context.Context, p *plane, s *site, start time.Time) bool {
-	var id cloud.RegionIdentity
-	var instances []cloud.Object
-	err := s.region.Read(ctx, func(tx cloud.RegionReader) (err error) {
-		if id, err = tx.Identity(); err != nil {
-			return err
-		}
-		instances, err = tx.Objects(cloud.ObjectKey{Kind: cloud.KindInstance}, 1)
-		return err
-	})
-	if err != nil || len(instances) == 0 {
-		return false
-	}
-	links, err := p.control.As(system).Links(ctx)
-	return err == nil && slices.ContainsFunc(links, func(l cloud.Link) bool {
-		return l.Region == localRegion && l.SyncedAt.After(start) && l.AppliedSeq == id.Seq
-	})
 }
 
 // greeting is what there is to be said of what runs.

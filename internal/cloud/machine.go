@@ -19,7 +19,7 @@ type Machine struct {
 	OrganizationID ID
 	ProjectID      ID
 	MachineSpec
-	CreatedBy ID // the user or service account that asked for it
+	CreatedBy ID // the user or service account that asked for it; "" for the program itself
 	CreatedAt time.Time
 
 	Goal  Goal

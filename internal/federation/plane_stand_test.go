@@ -237,7 +237,9 @@ func (s *stand) touched(action func()) []string {
 // audited is the audit from its beginning.
 func (s *stand) audited() []cloud.AuditEntry {
 	s.t.Helper()
-	entries := read(s, func(r cloud.Reader) ([]cloud.AuditEntry, error) { return r.Audit("", cloud.AuditFilter{}, cloud.Page{}) })
+	entries := read(s, func(r cloud.Reader) ([]cloud.AuditEntry, error) {
+		return r.Audit("", cloud.AuditFilter{}, cloud.Page{})
+	})
 	slices.Reverse(entries)
 	return entries
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -51,11 +52,14 @@ func (b *bothEnds) run(n int, state cloud.InstanceState, source string) {
 func (b *bothEnds) same() {
 	b.t.Helper()
 	own := map[cloud.ObjectKey]cloud.Object{}
-	for o, err := range b.region.Known(b.t.Context()) {
-		if err != nil {
-			b.t.Fatal(err)
+	if err := b.region.Read(b.t.Context(), func(tx cloud.RegionReader) error {
+		objects, err := tx.Objects(cloud.ObjectKey{}, 1000)
+		for _, o := range objects {
+			own[o.ObjectKey] = o
 		}
-		own[o.ObjectKey] = o
+		return err
+	}); err != nil {
+		b.t.Fatal(err)
 	}
 	keys := make([]cloud.ObjectKey, 0, len(b.keys))
 	for k := range b.keys {
@@ -178,14 +182,17 @@ func TestWhatARegionLostIsConfirmedBeforeItGoes(t *testing.T) {
 }
 
 // clockwork is an engine that does something every second, and notes when.
-type clockwork struct{ worked []time.Time }
+type clockwork struct {
+	engine.Engine
+	worked []time.Time
+}
 
-func (e *clockwork) Run(ctx context.Context, sink engine.Sink) error {
+func (*clockwork) Hosts(context.Context) ([]cloud.Host, error)   { return nil, nil }
+func (*clockwork) Survey(context.Context) (engine.Survey, error) { return engine.Survey{}, nil }
+
+func (e *clockwork) Run(ctx context.Context, _ engine.Tell) error {
 	for ctx.Err() == nil {
 		e.worked = append(e.worked, time.Now())
-		if err := sink.Heard("host-01"); err != nil {
-			return err
-		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):
@@ -202,12 +209,18 @@ func TestAFencedDaemonDrivesItsEngineNoMore(t *testing.T) {
 	withBothEnds(t, func(t *testing.T, b *bothEnds) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
-		drive := func(e engine.Inventory) chan error {
-			r, driven := b.region, make(chan error, 1)
-			if err := r.Begin(t.Context(), false); err != nil {
+		drive := func(e engine.Engine) chan error {
+			driven := make(chan error, 1)
+			if err := b.region.Begin(t.Context(), false); err != nil {
 				t.Fatal(err)
 			}
-			go func() { driven <- r.Drive(ctx, e) }()
+			reconciler, err := region.NewReconciler(region.ReconcilerConfig{
+				Region: b.region, Engine: e, Addresses: netip.MustParsePrefix("10.64.0.0/24"), Log: slog.New(slog.DiscardHandler),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() { driven <- reconciler.Run(ctx) }()
 			return driven
 		}
 		first, ended := b.region, &clockwork{}
@@ -228,7 +241,7 @@ func TestAFencedDaemonDrivesItsEngineNoMore(t *testing.T) {
 
 		<-reported
 		if err := <-driven; !errors.Is(err, region.ErrFenced) {
-			t.Errorf("Drive returned %v, want ErrFenced", err)
+			t.Errorf("Run returned %v, want ErrFenced", err)
 		}
 		var daemon cloud.Daemon
 		if err := mine.Read(t.Context(), func(r cloud.RegionReader) (err error) {

@@ -80,12 +80,16 @@ func (r *Region) change(ctx context.Context, fn func(*change) error) error {
 	}
 	r.noteBurials(c.buried)
 	if c.changes > 0 {
-		select {
-		case r.changed <- struct{}{}:
-		default: // the receiver has not yet taken note of an earlier change
-		}
+		r.announce()
 	}
 	return nil
+}
+
+func (r *Region) announce() {
+	select {
+	case r.changed <- struct{}{}:
+	default: // the receiver has not yet taken note of an earlier change
+	}
 }
 
 // put stores a machine, reports it, and records its usage.

@@ -51,36 +51,43 @@ func (t *Tenants) Instance(ctx context.Context, c Caller, id cloud.ID) (m cloud.
 // Reconciler's. CodeInvalid names the field that is wrong; CodeForbidden the
 // quota that is used up.
 func (t *Tenants) CreateInstance(ctx context.Context, c Caller, in NewInstance) (cloud.Machine, error) {
-	spec, err := t.specify(ctx, in)
+	m, err := t.design(ctx, c, in)
 	if err != nil {
 		return cloud.Machine{}, err
 	}
-	spec.SSHKeys = c.Grant.SSHKeys
-	m := cloud.Machine{
-		ID: t.Region.newID(), OrganizationID: c.OrganizationID, ProjectID: c.ProjectID, MachineSpec: spec,
-		CreatedBy: c.UserID, Goal: cloud.GoalRunning, State: cloud.InstanceCreating,
-	}
-	err = t.change(ctx, func(tx *change) error {
-		if err := t.checkFilesystems(tx, c.ProjectID, spec.Filesystems); err != nil {
-			return err
-		}
-		if err := t.takeQuota(tx, c.OrganizationID, spec.Type.Name); err != nil {
-			return err
-		}
-		if _, err := projectOf(tx, c, c.ProjectID); err != nil {
-			return err // it was deleted since the caller was admitted
-		}
-		m.CreatedAt = tx.at
-		if err := tx.put(m); err != nil {
-			return err
-		}
-		return tx.audit(c, deed{action: "instance.create", target: string(m.ID), after: m.Report()})
-	})
-	if err != nil {
+	if err := t.change(ctx, func(tx *change) error { return t.launch(tx, c, &m) }); err != nil {
 		return cloud.Machine{}, err
 	}
 	t.Reconciler.Wake(m.ID)
 	return m, nil
+}
+
+// design is what CreateInstance does before its transaction.
+func (t *Tenants) design(ctx context.Context, c Caller, in NewInstance) (cloud.Machine, error) {
+	spec, err := t.specify(ctx, in)
+	spec.SSHKeys = c.Grant.SSHKeys
+	return cloud.Machine{
+		ID: t.Region.newID(), OrganizationID: c.OrganizationID, ProjectID: c.ProjectID, MachineSpec: spec,
+		CreatedBy: c.UserID, Goal: cloud.GoalRunning, State: cloud.InstanceCreating,
+	}, err
+}
+
+// launch is what it does in the transaction.
+func (t *Tenants) launch(tx *change, c Caller, m *cloud.Machine) error {
+	if err := t.checkFilesystems(tx, m.ProjectID, m.Filesystems); err != nil {
+		return err
+	}
+	if err := t.takeQuota(tx, m.OrganizationID, m.Type.Name); err != nil {
+		return err
+	}
+	if _, err := projectOf(tx, c, m.ProjectID); err != nil {
+		return err // it was deleted since the caller was admitted
+	}
+	m.CreatedAt = tx.at
+	if err := tx.put(*m); err != nil {
+		return err
+	}
+	return tx.audit(c, deed{action: "instance.create", target: string(m.ID), after: m.Report()})
 }
 
 // specify checks what is asked for, as far as that needs no database.

@@ -4,67 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"iter"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/engine"
 )
 
-const knownPage = 1000
-
-// Known implements engine.Sink: what an inventory told, and not what the region
-// itself has. It reads page by page, so that no transaction is open while the
-// engine thinks.
-func (r *Region) Known(ctx context.Context) iter.Seq2[cloud.Object, error] {
-	return func(yield func(cloud.Object, error) bool) {
-		var after cloud.ObjectKey
-		for {
-			var page []cloud.Object
-			var owned map[cloud.ID]bool
-			err := r.store.Read(ctx, func(tx cloud.RegionReader) (err error) {
-				if page, err = tx.Objects(after, knownPage); err != nil {
-					return err
-				}
-				owned, err = ownedOf(tx, page)
-				return err
-			})
-			if err != nil {
-				yield(cloud.Object{}, fmt.Errorf("list what the region knows: %w", err))
-				return
-			}
-			for _, o := range page {
-				if o.Kind == cloud.KindInstance && owned[o.ID] {
-					continue
-				}
-				if !yield(o, nil) {
-					return
-				}
-			}
-			if len(page) < knownPage {
-				return
-			}
-			after = page[len(page)-1].ObjectKey
-		}
-	}
-}
-
-// ownedOf tells which of the objects are the region's own machines.
-func ownedOf(r cloud.RegionReader, page []cloud.Object) (map[cloud.ID]bool, error) {
-	owned := make(map[cloud.ID]bool)
-	for _, o := range page {
-		if o.Kind != cloud.KindInstance {
-			continue
-		}
-		_, err := r.Machine(o.ID)
-		if err != nil && cloud.CodeOf(err) != cloud.CodeNotFound {
-			return nil, err
-		}
-		owned[o.ID] = err == nil
-	}
-	return owned, nil
-}
-
-// Observe implements engine.Sink. ErrFenced once the region is.
+// Observe records in one transaction what was seen of things that are not the
+// region's own machines: all of a batch, durably, or, with an error, nothing.
+// What equals the last observation is no change. CodeInvalid if the batch breaks
+// a bound or a report is not valid; ErrFenced once the region is.
 func (r *Region) Observe(ctx context.Context, batch engine.Batch) error {
 	// The source spoke before the batch was written, however long that takes.
 	at := r.now()

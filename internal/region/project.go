@@ -47,18 +47,24 @@ func (t *Tenants) CreateProject(ctx context.Context, c Caller, in NewProject) (c
 	if err := in.Tags.Check(); err != nil {
 		return cloud.Project{}, err
 	}
-	p := cloud.Project{
+	p := t.plan(c, in)
+	err := t.change(ctx, func(tx *change) error { return tx.found(c, &p) })
+	return p, err
+}
+
+func (t *Tenants) plan(c Caller, in NewProject) cloud.Project {
+	return cloud.Project{
 		ID: t.Region.newID(), OrganizationID: c.OrganizationID, Name: in.Name,
 		State: cloud.ProjectActive, Tags: in.Tags,
 	}
-	err := t.change(ctx, func(tx *change) error {
-		p.CreatedAt = tx.at
-		if err := tx.PutProject(p); err != nil {
-			return err
-		}
-		return tx.audit(c, deed{action: "project.create", target: string(p.ID), after: projectFacts(p)})
-	})
-	return p, err
+}
+
+func (c *change) found(by Caller, p *cloud.Project) error {
+	p.CreatedAt = c.at
+	if err := c.PutProject(*p); err != nil {
+		return err
+	}
+	return c.audit(by, deed{action: "project.create", target: string(p.ID), after: projectFacts(*p)})
 }
 
 // DeleteProject deletes one with nothing in it; CodeConflict, which counts

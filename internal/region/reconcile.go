@@ -16,6 +16,8 @@ const (
 	// surveyEvery is how often the engine is asked for everything, in case that
 	// it did not tell of something.
 	surveyEvery = 3 * time.Second
+	// machinesPage is how many are read at once.
+	machinesPage = 1000
 	// stopGrace is how long a machine may take to turn itself off.
 	stopGrace = 30 * time.Second
 	// parallel bounds how many machines are worked on at once, unless it is
@@ -146,7 +148,7 @@ func (r *Reconciler) eachMachine(ctx context.Context, do func(cloud.Machine) err
 	for {
 		var page []cloud.Machine
 		err := r.Region.Read(ctx, func(tx cloud.RegionReader) (err error) {
-			page, err = tx.AllMachines(after, knownPage)
+			page, err = tx.AllMachines(after, machinesPage)
 			return err
 		})
 		if err != nil {
@@ -157,7 +159,7 @@ func (r *Reconciler) eachMachine(ctx context.Context, do func(cloud.Machine) err
 				return err
 			}
 		}
-		if len(page) < knownPage {
+		if len(page) < machinesPage {
 			return nil
 		}
 		after = page[len(page)-1].ID

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
-	"github.com/penstock-cloud/penstock/internal/engine"
 )
 
 // Config is what a Region is made of. Every field is required but those that say
@@ -51,8 +50,6 @@ type Region struct {
 	stops    []func() // end what only who holds the region may do
 }
 
-var _ engine.Sink = (*Region)(nil)
-
 // New returns the region whose state is in the store.
 func New(c Config) *Region {
 	return &Region{
@@ -75,8 +72,9 @@ func (r *Region) Read(ctx context.Context, fn func(cloud.RegionReader) error) er
 	return r.store.Read(ctx, fn)
 }
 
-// Changed receives after changes were committed, once for any number of them.
-// It is for one receiver.
+// Changed receives after changes were committed, or a source was heard for the
+// first time since the start, once for any number of them. It is for one
+// receiver.
 func (r *Region) Changed() <-chan struct{} { return r.changed }
 
 // Renew gives the stream of changes a new incarnation; everything else stays.

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -439,66 +439,42 @@ func TestRenewKeepsEverythingElse(t *testing.T) {
 	}
 }
 
-func TestKnownYieldsEverything(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	want := map[cloud.ObjectKey]bool{}
-	for page := range 3 {
-		var b engine.Batch
-		for n := range 700 {
-			i := instance(page*1000+n, cloud.InstanceRunning)
-			b.Instances = append(b.Instances, i)
-			want[cloud.ObjectKey{Kind: cloud.KindInstance, ID: i.ID}] = true
-		}
-		w.observe(b)
-	}
-	got := map[cloud.ObjectKey]bool{}
-	for o, err := range w.Known(t.Context()) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(got) == 500 { // the sink can be used meanwhile
-			w.observe(engine.Batch{Clusters: []engine.Cluster{clusterAt(1, true)}})
-		}
-		got[o.ObjectKey] = true
-	}
-	if !maps.Equal(got, want) {
-		t.Errorf("%d objects are known, want %d", len(got), len(want))
-	}
-	for range w.Known(t.Context()) {
-		break // may stop early
-	}
-	_ = w.store.Close()
-	failures := 0
-	for _, err := range w.Known(t.Context()) {
-		if err == nil {
-			t.Fatal("an object was read from a closed database")
-		}
-		failures++
-	}
-	if failures != 1 {
-		t.Errorf("%d errors, want one", failures)
-	}
+// hypervisor is an engine without machines, of which a test says how it runs.
+type hypervisor struct {
+	engine.Engine
+	run func(context.Context) error
 }
 
-type engineFunc func(context.Context, engine.Sink) error
+func (hypervisor) Hosts(context.Context) ([]cloud.Host, error)    { return nil, nil }
+func (hypervisor) Survey(context.Context) (engine.Survey, error)  { return engine.Survey{}, nil }
+func (h hypervisor) Run(ctx context.Context, _ engine.Tell) error { return h.run(ctx) }
 
-func (f engineFunc) Run(ctx context.Context, sink engine.Sink) error { return f(ctx, sink) }
+// drive has the region drive an engine that runs like that.
+func (w *world) drive(ctx context.Context, run func(context.Context) error) error {
+	w.t.Helper()
+	r, err := region.NewReconciler(region.ReconcilerConfig{
+		Region: w.Region, Engine: hypervisor{run: run}, Addresses: netip.MustParsePrefix("10.64.0.0/24"), Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r.Run(ctx)
+}
 
-func TestDriveStartsAnEngineAgain(t *testing.T) {
+func TestAnEngineThatGaveUpIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	runs := 0
-	err := w.Drive(ctx, engineFunc(func(ctx context.Context, sink engine.Sink) error {
+	err := w.drive(ctx, func(ctx context.Context) error {
 		if runs++; runs < 3 {
 			return errors.New("the hypervisor is away")
 		}
 		cancel()
 		return ctx.Err()
-	}))
+	})
 	if !errors.Is(err, context.Canceled) || runs != 3 {
-		t.Errorf("Drive returned %v after %d runs, want context.Canceled after 3", err, runs)
+		t.Errorf("Run returned %v after %d runs, want context.Canceled after 3", err, runs)
 	}
 }
 
@@ -516,26 +492,26 @@ func TestAFencedRegionStopsItsEngine(t *testing.T) {
 			var calls []string
 			running, ended := make(chan struct{}), make(chan error)
 			go func() {
-				ended <- w.Drive(t.Context(), engineFunc(func(ctx context.Context, sink engine.Sink) error {
+				ended <- w.drive(t.Context(), func(ctx context.Context) error {
 					calls = append(calls, "run")
 					close(running)
 					<-ctx.Done()
-					if err := sink.Observe(t.Context(), engine.Batch{Instances: []engine.Instance{instance(1, cloud.InstanceRunning)}}); !errors.Is(err, region.ErrFenced) {
+					if err := w.Observe(t.Context(), engine.Batch{Instances: []engine.Instance{instance(1, cloud.InstanceRunning)}}); !errors.Is(err, region.ErrFenced) {
 						t.Errorf("an observation ended with %v, want ErrFenced", err)
 					}
 					return result
-				}))
+				})
 			}()
 			<-running
 			if err := w.Fence(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if err := <-ended; !errors.Is(err, region.ErrFenced) {
-				t.Errorf("Drive returned %v, want ErrFenced", err)
+				t.Errorf("Run returned %v, want ErrFenced", err)
 			}
-			engineAgain := engineFunc(func(context.Context, engine.Sink) error { calls = append(calls, "again"); return nil })
-			if err := w.Drive(t.Context(), engineAgain); !errors.Is(err, region.ErrFenced) {
-				t.Errorf("Drive returned %v, want ErrFenced", err)
+			again := func(context.Context) error { calls = append(calls, "again"); return nil }
+			if err := w.drive(t.Context(), again); !errors.Is(err, region.ErrFenced) {
+				t.Errorf("Run returned %v, want ErrFenced", err)
 			}
 			if d := cmp.Diff([]string{"run"}, calls); d != "" {
 				t.Errorf("the engine's calls (-want +got)\n%s", d)
@@ -552,15 +528,15 @@ func TestAFencedRegionDoesNotStartItsEngineAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	runs := 0
-	err := w.Drive(t.Context(), engineFunc(func(context.Context, engine.Sink) error {
+	err := w.drive(t.Context(), func(context.Context) error {
 		runs++
 		if err := w.Fence(t.Context()); err != nil {
 			t.Error(err)
 		}
 		return errors.New("the hypervisor is away")
-	}))
+	})
 	if !errors.Is(err, region.ErrFenced) || runs != 1 {
-		t.Errorf("Drive returned %v after %d runs, want ErrFenced after 1", err, runs)
+		t.Errorf("Run returned %v after %d runs, want ErrFenced after 1", err, runs)
 	}
 }
 
@@ -610,11 +586,37 @@ func TestAFenceThatCannotBeWrittenDownStopsTheEngineAllTheSame(t *testing.T) {
 	if err := w.Fence(t.Context()); err == nil {
 		t.Error("Fence wrote to a closed database")
 	}
-	err := w.Drive(t.Context(), engineFunc(func(context.Context, engine.Sink) error {
+	err := w.drive(t.Context(), func(context.Context) error {
 		t.Error("the engine was called")
 		return nil
-	}))
+	})
 	if !errors.Is(err, region.ErrFenced) {
-		t.Errorf("Drive returned %v, want ErrFenced", err)
+		t.Errorf("Run returned %v, want ErrFenced", err)
+	}
+}
+
+// The plane hears at once of a source that it may have believed to be lost, and
+// of the others when it is time.
+func TestASourceThatIsHeardForTheFirstTimeIsNews(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	news := func() bool {
+		select {
+		case <-w.Changed():
+			return true
+		default:
+			return false
+		}
+	}
+	for _, step := range []struct {
+		source string
+		want   bool
+	}{{"host-01", true}, {"host-01", false}, {"host-02", true}, {"host-01", false}} {
+		if err := w.Heard(step.source); err != nil {
+			t.Fatal(err)
+		}
+		if got := news(); got != step.want {
+			t.Errorf("whether %s was news: %t, want %t", step.source, got, step.want)
+		}
 	}
 }

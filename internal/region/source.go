@@ -14,7 +14,9 @@ import (
 // that was silent for the longest is forgotten.
 const MaxSources = 10_000
 
-// Heard implements engine.Sink.
+// Heard notes that a source lives, with nothing new to say. Silence is how the
+// plane learns that a host is lost, so who was not heard must not be claimed to
+// be. CodeInvalid if the name is empty, too long or not printable.
 func (r *Region) Heard(source string) error {
 	if err := checkSource(source); err != nil {
 		return err
@@ -38,16 +40,24 @@ func (r *Region) Sources() map[string]time.Duration {
 }
 
 func (r *Region) note(source string, at time.Time) {
+	if r.noteHeard(source, at) {
+		r.announce() // until the plane is told, it does not believe what the source said before
+	}
+}
+
+// noteHeard tells whether the source was not among those that were heard.
+func (r *Region) noteHeard(source string, at time.Time) (fresh bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before, known := r.heard[source]
 	if known && before.After(at) {
-		return
+		return false
 	}
 	if !known && len(r.heard) >= MaxSources {
 		r.forgetOldest()
 	}
 	r.heard[source] = at
+	return !known
 }
 
 func (r *Region) forgetOldest() {

@@ -79,6 +79,16 @@ type Caller struct {
 	// Revision is that of the project before the caller was admitted; zero where
 	// the request names none.
 	Revision Revision
+
+	program bool // no user, but the program itself
+}
+
+// actor is who the caller is to the audit.
+func (c Caller) actor() cloud.Actor {
+	if c.program {
+		return cloud.Actor{Kind: cloud.ActorSystem, ID: "penstock"}
+	}
+	return cloud.Actor{Kind: cloud.ActorUser, ID: string(c.UserID)}
 }
 
 // Admit decides whether a principal may do the action, in the project that the
@@ -185,8 +195,7 @@ type deed struct {
 func (c *change) audit(by Caller, d deed) error {
 	entry := cloud.AuditEntry{
 		ID: c.newID(), At: c.at, OrganizationID: by.OrganizationID,
-		Actor:  cloud.Actor{Kind: cloud.ActorUser, ID: string(by.UserID)},
-		Action: d.action, Target: d.target, Origin: by.Origin,
+		Actor: by.actor(), Action: d.action, Target: d.target, Origin: by.Origin,
 	}
 	var err error
 	if entry.Before, err = side(d.before); err != nil {

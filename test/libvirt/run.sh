@@ -94,17 +94,21 @@ cat >/etc/libvirt/libvirtd.conf <<-END
 END
 
 daemon=$folder/daemon.sh
-cat >"$daemon" <<-'END'
+cat >"$daemon" <<-END
 	#!/bin/sh
 	# start, or stop, or kill: the daemon of this namespace.
-	pid=/run/libvirt/libvirtd.pid
+	pid=/run/libvirt/libvirtd.pid stopped=$folder/stopped
+END
+cat >>"$daemon" <<-'END'
 	case $1 in
 	start)
-		libvirtd --daemon --config /etc/libvirt/libvirtd.conf --pid-file "$pid"
-		until virsh --quiet --connect qemu:///system version >/dev/null 2>&1; do sleep 0.1; done
+		rm -f "$stopped"
+		timeout 60 sh -c 'until virsh --quiet --connect qemu:///system version; do sleep 0.1; done' >/dev/null 2>&1 ||
+			{ echo "libvirtd does not answer" >&2 && exit 1; }
 		;;
 	stop | kill)
 		[ "$1" = kill ] && signal=KILL || signal=TERM
+		touch "$stopped"
 		was=$(cat "$pid") && kill -s "$signal" "$was"
 		while [ "$(cut -d ' ' -f 3 "/proc/$was/stat" 2>/dev/null)" ] &&
 			[ "$(cut -d ' ' -f 3 "/proc/$was/stat")" != Z ]; do sleep 0.1; done
@@ -112,6 +116,22 @@ cat >"$daemon" <<-'END'
 	esac
 END
 chmod +x "$daemon"
+
+# What systemd would do, too: a daemon that ends though nobody asked is started
+# again, and it is said.
+supervise() {
+	local status
+	while true; do
+		while [ -e "$folder/stopped" ]; do sleep 0.1; done
+		status=0
+		libvirtd --config /etc/libvirt/libvirtd.conf --pid-file /run/libvirt/libvirtd.pid \
+			>>/var/log/libvirt/libvirtd.log 2>&1 || status=$?
+		[ -e "$folder/stopped" ] && continue
+		echo "libvirtd ended with status $status though nobody asked, and is started again" >&2
+		sleep 0.1
+	done
+}
+supervise &
 "$daemon" start
 
 modprobe --quiet btrfs 2>/dev/null || true

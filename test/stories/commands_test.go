@@ -33,6 +33,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"http":        positive(cmdHTTP),
 	"token":       positive(cmdToken),
 	"take":        positive(cmdTake),
+	"fill":        positive(cmdFill),
 	"pages":       positive(cmdPages),
 	"certificate": positive(cmdCertificate),
 	"audit":       positive(cmdAudit),
@@ -178,6 +179,12 @@ func cmdTake(ts *testscript.TestScript, args []string) {
 		ts.Fatalf("%s is not in %s:\n%s", pattern, args[1], text)
 	}
 	ts.Setenv(args[0], found[1])
+}
+
+func cmdFill(ts *testscript.TestScript, args []string) {
+	need(ts, len(args) == 1, "fill FILE")
+	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
 // cmdToken reads a token as nobody who has to trust it may: unverified.

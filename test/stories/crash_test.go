@@ -90,10 +90,10 @@ func intact(t *testing.T, file string) {
 // its link says.
 func TestBackupUnderLoad(t *testing.T) {
 	t.Parallel()
-	in := install(t, "--fleet", "2000")
+	in := install(t, "--fleet", "1000")
 	up := in.start(t)
 	l := &load{api: in.api, token: in.token(t)}
-	fleet := question{method: http.MethodGet, url: in.api + "/instances", header: http.Header{}, status: http.StatusOK, count: 2000}
+	fleet := question{method: http.MethodGet, url: in.api + "/instances", header: http.Header{}, status: http.StatusOK, count: 1000}
 	fleet.authorize(l.token)
 	if err := wait(func() error { _, err := fleet.ask(); return err }); err != nil {
 		t.Fatal(err)

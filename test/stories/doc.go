@@ -15,6 +15,7 @@
 //	logged NAME REGEXP                     wait until it logs a line like this
 //	http [FLAG…] METHOD URL STATUS         ask and check; see the flags in http_test.go
 //	take NAME FILE REGEXP                  set a variable to what the first group matches
+//	fill FILE                              put variables in the place of their $NAME
 //	token FILE                             print what a token says of itself: key, issuer, life
 //	pages URL                              print all elements of a list, one a line, page by page
 //	certificate CERT KEY                   write a new TLS certificate of this machine, and its key

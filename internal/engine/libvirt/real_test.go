@@ -406,6 +406,47 @@ func TestDaemonAway(t *testing.T) {
 	}
 }
 
+// TestHangUp has a region hang up while it asks much, as it does when it is
+// killed: libvirtd, and so who else is connected, goes on. Where it does not, it is
+// a matter of chance how often it takes.
+func TestHangUp(t *testing.T) {
+	s := realSite(t)
+	other := watch(t, s.config())
+	for n := range 1000 {
+		hangUp(t, s.config())
+		if len(other.ended) > 0 {
+			t.Fatalf("libvirtd died of hanging up, the %dth time", n+1)
+		}
+	}
+}
+
+// hangUp is the short life of an engine that listens, and asks from many sides.
+func hangUp(t *testing.T, c Config) {
+	t.Helper()
+	e, err := New(c)
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	heard := func() bool {
+		s, err := e.Survey(ctx)
+		return err == nil && len(s.Heard) > 0
+	}
+	var all sync.WaitGroup
+	all.Go(func() { _ = e.Run(ctx, func(engine.Sighting) {}) }) // it may end in any way
+	for range 7 {
+		all.Go(func() {
+			for heard() {
+			}
+		})
+	}
+	for range 20 {
+		heard()
+	}
+	e.link.cut()
+	cancel()
+	all.Wait()
+}
+
 // TestProjectsDoNotMeet has machines of two projects look for each other, and
 // for the host.
 func TestProjectsDoNotMeet(t *testing.T) {

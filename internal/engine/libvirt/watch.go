@@ -15,15 +15,19 @@ import (
 // Run implements engine.Engine: it tells what libvirtd says that happened, and
 // at first how everything is. It ends with CodeUnavailable when libvirtd goes
 // away.
+//
+// It listens on a connection of its own, on which nothing is asked. When one ends
+// amid questions, as that of a killed region does, libvirtd 9.0 may forget its
+// listeners from two threads at once, and crash.
 func (e *Engine) Run(ctx context.Context, tell engine.Tell) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	go e.probed() // it takes a while, so it begins before anybody waits for it
-	listening, cancel := context.WithCancel(ctx)
-	defer cancel()
-	events, err := ask(ctx, e.link, func(client *golibvirt.Libvirt) (<-chan golibvirt.DomainEventLifecycleMsg, error) {
-		return client.LifecycleEvents(listening)
+	listener := &link{socket: e.config.Socket}
+	defer listener.cut()
+	events, err := ask(ctx, listener, func(client *golibvirt.Libvirt) (<-chan golibvirt.DomainEventLifecycleMsg, error) {
+		return client.LifecycleEvents(context.WithoutCancel(ctx)) // until it is cut
 	})
 	if err != nil {
 		return err

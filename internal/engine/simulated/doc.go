@@ -13,6 +13,5 @@
 // else.
 //
 // What is wanted of a machine, and where it is to be, is the region's
-// business. The fleet of package showcase, which nobody gives orders to, is
-// another fiction.
+// business.
 package simulated

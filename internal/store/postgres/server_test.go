@@ -40,7 +40,9 @@ func TestServerThatAnswersNothing(t *testing.T) {
 	server := pgtest.NewServer(t)
 	database := server.Database(t)
 	p := open(t, modest(t, database))
-	write(t, p, func(w cloud.Writer) error { return w.CreateUser(cloud.User{ID: ada, Email: "ada@example.com", Kind: cloud.Person}) })
+	write(t, p, func(w cloud.Writer) error {
+		return w.CreateUser(cloud.User{ID: ada, Email: "ada@example.com", Kind: cloud.Person})
+	})
 	p.SetPatience(50 * time.Millisecond)
 	server.Freeze(t)
 	var all sync.WaitGroup
@@ -68,7 +70,9 @@ func TestServerThatRestarts(t *testing.T) {
 	t.Parallel()
 	server := pgtest.NewServer(t)
 	p := open(t, server.Database(t))
-	write(t, p, func(w cloud.Writer) error { return w.CreateUser(cloud.User{ID: ada, Email: "ada@example.com", Kind: cloud.Person}) })
+	write(t, p, func(w cloud.Writer) error {
+		return w.CreateUser(cloud.User{ID: ada, Email: "ada@example.com", Kind: cloud.Person})
+	})
 	err := p.Write(t.Context(), func(w cloud.Writer) error {
 		if err := w.TouchHealth(); err != nil {
 			return err

@@ -114,3 +114,26 @@ func explain(ctx context.Context, t *testing.T, db *sql.DB, query string) []stri
 	}
 	return steps
 }
+
+// TestStandingLooksEverythingUpOnce reads, on every request's way, what is
+// revoked once and not for each organization.
+func TestStandingLooksEverythingUpOnce(t *testing.T) {
+	t.Parallel()
+	p, err := OpenPlane(t.Context(), filepath.Join(t.TempDir(), "plane.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	text, err := os.ReadFile(filepath.Join("..", "queries", "plane", "user.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, query, found := strings.Cut(string(text), "-- name: GetStanding :many")
+	if !found {
+		t.Fatal("there is no query of that name")
+	}
+	plan := strings.Join(explain(t.Context(), t, p.db.current.Load().read.DB, parameter.ReplaceAllString(query, "'x'")), "\n")
+	if strings.Contains(plan, "CORRELATED") || !strings.Contains(plan, "SEARCH t USING COVERING INDEX") {
+		t.Errorf("the plan is\n%s", plan)
+	}
+}

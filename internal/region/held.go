@@ -3,22 +3,10 @@ package region
 import (
 	"context"
 	"time"
-
-	"github.com/penstock-cloud/penstock/internal/engine"
 )
 
 // enginePause is how long an engine that gave up is left alone.
 const enginePause = 5 * time.Second
-
-// Drive has an inventory tell what it observes until ctx ends, and returns
-// ctx.Err(), or until the region is fenced, and returns ErrFenced. One that gives
-// up is started again after a pause; until then its sources are not heard and
-// age.
-func (r *Region) Drive(ctx context.Context, i engine.Inventory) error {
-	return r.whileHeld(ctx, func(ctx context.Context) error {
-		return r.insist(ctx, r.complainOfEngine, func(ctx context.Context) error { return i.Run(ctx, r) })
-	})
-}
 
 // whileHeld runs something that only who holds the region may do: until ctx
 // ends, or the region is fenced, and returns ErrFenced then.
