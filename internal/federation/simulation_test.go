@@ -342,6 +342,10 @@ func (o origin) Read(ctx context.Context, fn func(cloud.RegionReader) error) err
 	return o.d.region.Read(ctx, fn)
 }
 
+func (o origin) AuditReported(ctx context.Context, seq uint64) error {
+	return o.d.region.AuditReported(ctx, seq)
+}
+
 func (o origin) Renew(ctx context.Context) error   { return o.d.region.Renew(ctx) }
 func (o origin) Sources() map[string]time.Duration { return o.d.region.Sources() }
 
