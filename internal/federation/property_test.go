@@ -75,7 +75,7 @@ func TestHistory(t *testing.T) {
 // fails.
 func TestEveryGuardIsNeeded(t *testing.T) {
 	t.Parallel()
-	for _, g := range []guard{guardNonce, guardEpoch, guardDigest, guardRev, guardGap, guardCommit, guardLoss, guardGate} {
+	for _, g := range []guard{guardNonce, guardEpoch, guardDigest, guardRev, guardGap, guardCommit, guardLoss, guardGate, guardAudit} {
 		t.Run(string(g), func(t *testing.T) {
 			t.Parallel()
 			fails := func(h history) bool { return newSimulation(inMemory{}, g, silent).play(h) != nil }

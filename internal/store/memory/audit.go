@@ -8,6 +8,39 @@ import (
 	"github.com/penstock-cloud/penstock/internal/cloud"
 )
 
+var errAuditTwice = cloud.Conflict("there is an audit entry of that id already")
+
+func (t planeTransaction) AppendAudit(e cloud.AuditEntry) error {
+	for _, other := range t.audit {
+		if other.ID == e.ID || e.Reported.Region != "" && other.Reported.Region == e.Reported.Region && other.Reported.ID == e.Reported.ID {
+			return errAuditTwice
+		}
+	}
+	e.At, e.Reported.At = stored(e.At), stored(e.Reported.At)
+	t.audit = append(t.audit, e)
+	return nil
+}
+
+func (t planeTransaction) Audit(organization cloud.ID, filter cloud.AuditFilter, page cloud.Page) ([]cloud.AuditEntry, error) {
+	list := []cloud.AuditEntry{}
+	for _, e := range t.audit {
+		if e.OrganizationID == organization && (page.After == "" || string(e.ID) < page.After) && passes(e, filter) {
+			list = append(list, e)
+		}
+	}
+	slices.SortFunc(list, func(a, b cloud.AuditEntry) int { return strings.Compare(string(b.ID), string(a.ID)) })
+	return first(list, page.Limit), nil
+}
+
+func passes(e cloud.AuditEntry, f cloud.AuditFilter) bool {
+	for _, text := range [][2]string{{f.ActorID, e.Actor.ID}, {f.Action, e.Action}, {f.Target, e.Target}, {f.Region, e.Reported.Region}} {
+		if text[0] != "" && text[0] != text[1] {
+			return false
+		}
+	}
+	return !e.At.Before(f.Since) && (f.Until.IsZero() || e.At.Before(f.Until))
+}
+
 func (t regionTransaction) AuditEntries(organization cloud.ID, page cloud.Page) ([]cloud.AuditEntry, error) {
 	list := []cloud.AuditEntry{}
 	for _, e := range t.audit {
@@ -21,7 +54,7 @@ func (t regionTransaction) AuditEntries(organization cloud.ID, page cloud.Page) 
 
 func (t regionTransaction) AppendAudit(e cloud.AuditEntry) error {
 	if slices.ContainsFunc(t.audit, func(other cloud.RegionAuditEntry) bool { return other.ID == e.ID }) {
-		return cloud.Conflict("there is an audit entry of that id already")
+		return errAuditTwice
 	}
 	e.At = stored(e.At)
 	t.audited.Seq++

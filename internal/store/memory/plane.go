@@ -576,16 +576,6 @@ func (t planeTransaction) SetIssuer(url string) error {
 	return nil
 }
 
-func (t planeTransaction) AppendAudit(e cloud.AuditEntry) error {
-	for _, other := range t.audit {
-		if other.ID == e.ID || e.Reported.Region != "" && other.Reported.Region == e.Reported.Region && other.Reported.ID == e.Reported.ID {
-			return cloud.Conflict("there is an audit entry of that id already")
-		}
-	}
-	t.audit = append(t.audit, e)
-	return nil
-}
-
 // stored is a time as databases keep it.
 func stored(at time.Time) time.Time {
 	if at.IsZero() {
