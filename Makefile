@@ -110,8 +110,17 @@ format: $(GOFUMPT) ## Format all Go code
 # The race detector needs cgo, and cgo a C compiler. Where there is none, root
 # gets one by apt-get; anybody else tests without the detector and is told so.
 # PostgreSQL the tests find, or get, themselves: see internal/store/postgres/pgtest.
+# Of a browser, and of Node.js for the provider that people sign in with in the
+# tests, the same holds as of the compiler: without them those tests say so.
 .PHONY: test
 test: ## All tests, with the race detector where a C compiler is to be had
+	@missing=; \
+	command -v chromium >/dev/null || missing="chromium"; \
+	command -v npm >/dev/null || missing="$$missing nodejs npm"; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing for the tests of signing in: $$missing"; \
+		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $$missing; } >/dev/null || true; \
+	fi
 	@if ! command -v "$$(go env CC)" >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "no C compiler: installing gcc for the race detector"; \
 		{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends gcc libc6-dev; } >/dev/null || true; \

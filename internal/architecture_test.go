@@ -100,6 +100,11 @@ var importRules = []importRule{
 		because: "HTTP packages never import a store",
 	},
 	{
+		tree:    "internal/signin/...",
+		never:   []string{"internal/store/...", "internal/managementapi/...", "internal/infrastructureapi/..."},
+		because: "HTTP packages never import a store, and the pages are beside the APIs",
+	},
+	{
 		tree:    "internal/rest/...",
 		never:   []string{"internal/store/...", "internal/managementapi/...", "internal/infrastructureapi/..."},
 		because: "what HTTP packages share knows none of them",
@@ -193,6 +198,8 @@ func TestImportRulesForbid(t *testing.T) {
 		{"internal/managementapi", module + "/internal/infrastructureapi", true},
 		{"internal/infrastructureapi", module + "/internal/managementapi", true},
 		{"internal/federation", module + "/internal/store/sqlite", true},
+		{"internal/signin", module + "/internal/auth/provider", false},
+		{"internal/signin", module + "/internal/store/sqlite", true},
 		{"client/management", module + "/internal/cloud", true},
 		{"internal/region", module + "/cmd/penstock", true},
 		{"cmd/penstock", module + "/internal/store/sqlite", false},

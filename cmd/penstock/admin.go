@@ -43,6 +43,11 @@ type adminCommand struct {
 	Token struct {
 		Create tokenCreateCommand `cmd:"" help:"Print a token for a member, made if needed."`
 	} `cmd:"" help:"Tokens."`
+	Identity struct {
+		Link   identityLinkCommand   `cmd:"" help:"Let what an issuer calls somebody open an account."`
+		Unlink identityUnlinkCommand `cmd:"" help:"Take that away, and sign the account's owner out everywhere."`
+		List   identityListCommand   `cmd:"" help:"List what opens an account."`
+	} `cmd:"" help:"What opens accounts: subjects of issuers."`
 	Keys struct {
 		Rotate keysRotateCommand `cmd:"" help:"Sign with a new key; tokens given out live on."`
 	} `cmd:"" help:"The keys that sign tokens."`

@@ -11,6 +11,7 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/auth"
 	"github.com/penstock-cloud/penstock/internal/auth/issuer"
+	"github.com/penstock-cloud/penstock/internal/auth/oauth"
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/control"
 	"github.com/penstock-cloud/penstock/internal/federation"
@@ -32,6 +33,15 @@ type planeConfig struct {
 	metrics  *observe.Metrics
 }
 
+// options are what the operator chose of the use cases.
+func (c planeConfig) options(postman *mail.Postman) []control.Option {
+	options := []control.Option{control.WithLinks(c.invitationPage), control.WithAuditTTL(c.identity.auditFor())}
+	if postman != nil {
+		options = append(options, control.WithMail(postman.Wake))
+	}
+	return options
+}
+
 // invitationPage is where an invitation is opened, by its token.
 func (c planeConfig) invitationPage(token cloud.Secret) string {
 	return strings.TrimRight(c.url, "/") + "/invitations/" + token.Reveal()
@@ -43,6 +53,7 @@ type plane struct {
 	control *control.Control
 	issuer  *issuer.Issuer
 	postman *mail.Postman // nil where mail leaves on no way
+	oauth   *oauth.Server
 	handler http.Handler
 	log     *slog.Logger
 }
@@ -60,7 +71,7 @@ func openPlane(ctx context.Context, c planeConfig) (*plane, error) {
 	}
 	p := &plane{
 		store: store, log: c.log, postman: postman,
-		control: control.New(store, time.Now, newID, c.policy, control.WithLinks(c.invitationPage)),
+		control: control.New(store, time.Now, newID, c.policy, c.options(postman)...),
 		issuer:  issuer.New(store, time.Now, newID),
 	}
 	if err := p.assemble(ctx, c); err != nil {
@@ -93,9 +104,14 @@ func (p *plane) assemble(ctx context.Context, c planeConfig) error {
 	if err := p.issuer.EnsureKey(ctx); err != nil {
 		return err
 	}
+	trusted, err := openTrusted(c.identity.TrustedIssuers, c.url, c.log)
+	if err != nil {
+		return err
+	}
 	address := func(r *http.Request) string { return serving.ClientAddress(r, c.proxies) }
+	verifier := auth.NewVerifier(p.issuer, time.Now)
 	management, err := managementapi.NewServer(managementapi.Config{
-		Control: p.control, Verifier: auth.NewVerifier(p.issuer, time.Now), Log: c.log, Now: time.Now, ClientAddress: address,
+		Control: p.control, Verifier: verifier.Trusting(p.control, trusted...), Log: c.log, Now: time.Now, ClientAddress: address,
 	})
 	if err != nil {
 		return err
@@ -114,6 +130,10 @@ func (p *plane) assemble(ctx context.Context, c planeConfig) error {
 	api := observed(c, slog.LevelInfo, "management", management.Operations(), management)
 	mux.Handle("/", api)
 	p.addWeb(mux, c)
+	p.addOAuth(mux, c, verifier, address)
+	if err := p.addPages(mux, c, address); err != nil {
+		return err
+	}
 	p.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/api/") {
 			api.ServeHTTP(w, r) // also for paths that the mux would redirect
@@ -134,10 +154,23 @@ func (p *plane) addWeb(mux *http.ServeMux, c planeConfig) {
 		"GET /openapi.yaml":           docs,
 		"GET /docs":                   docs,
 		"GET /docs/":                  docs,
-		"GET " + issuer.DiscoveryPath: issuer.Discovery(p.issuer, fail),
+		"GET " + issuer.DiscoveryPath: oauth.Discovery(p.issuer, fail),
 		"GET " + issuer.JWKSPath:      issuer.JWKS(p.issuer, fail),
 	} {
 		mux.Handle(pattern, observed(c, slog.LevelDebug, "web", map[string]string{pattern: pattern}, handler))
+	}
+}
+
+// addOAuth routes where programs get their tokens.
+func (p *plane) addOAuth(mux *http.ServeMux, c planeConfig, verifier *auth.Verifier, address func(*http.Request) string) {
+	p.oauth = oauth.NewServer(oauth.Config{
+		Store: p.store, Issuer: p.issuer, Verifier: verifier, Log: c.log, Now: time.Now, NewID: newID,
+		Origin: func(w http.ResponseWriter, r *http.Request) cloud.Origin {
+			return cloud.Origin{RequestID: rest.RequestID(w), Address: address(r)}
+		},
+	})
+	for _, pattern := range p.oauth.Patterns() {
+		mux.Handle(pattern, observed(c, slog.LevelInfo, "oauth", map[string]string{pattern: pattern}, p.oauth))
 	}
 }
 

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/penstock-cloud/penstock/internal/auth/issuer"
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/control"
 	"github.com/penstock-cloud/penstock/internal/mail/mailtest"
 	"github.com/penstock-cloud/penstock/internal/observe"
 )
@@ -70,35 +72,80 @@ func TestPlaneSendsMail(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- p.sendMail(ctx) }()
 
-	now := time.Now()
-	i := cloud.Invitation{ID: newID(), OrganizationID: newID(), Email: "ada@example.com", Role: cloud.RoleViewer, InvitedBy: newID(), CreatedAt: now, ExpiresAt: now.Add(cloud.InvitationTTL), Generation: 1}
-	err = p.store.Write(ctx, func(tx cloud.Writer) error {
-		return errors.Join(
-			tx.CreateOrganization(cloud.Organization{ID: i.OrganizationID, Name: "engines", DisplayName: "Engines", CreatedAt: now}),
-			tx.CreateUser(cloud.User{ID: i.InvitedBy, Email: "charles@example.com", Name: "Charles", Kind: cloud.Person, CreatedAt: now}),
-			tx.CreateInvitation(i),
-			tx.EnqueueMail(cloud.Mail{
-				ID: newID(), Kind: cloud.MailInvitation, Recipient: i.Email, Reference: string(i.ID), Generation: 1,
-				CreatedAt: now, ExpiresAt: i.ExpiresAt, DueAt: now, State: cloud.MailPending,
-			}),
-		)
-	})
+	operator := p.control.As(system)
+	if _, err := operator.CreateOrganization(ctx, "engines", "Engines"); err != nil {
+		t.Fatal(err)
+	}
+	charles, err := operator.EnsureMember(ctx, "charles@example.com", "admin", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.postman.Wake()
-	if link := server.Await(t, "ada@example.com").Link(t); !strings.HasPrefix(link, "https://plane.example.com/invitations/") {
-		t.Errorf("the link is %s", link)
+	caller, err := p.control.Admit(ctx, cloud.Principal{UserID: charles.User.ID}, cloud.ActionManageInvitations, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := p.control.CreateInvitation(ctx, caller, "", control.NewInvitation{Email: "ada@example.com"})
+	if err != nil || i.Mail != cloud.MailPending || i.Link != "" {
+		t.Fatalf("got %+v, %v; want a mail that is pending, and no link", i, err)
+	}
+	token, ours := strings.CutPrefix(server.Await(t, "ada@example.com").Link(t), "https://plane.example.com/invitations/")
+	if !ours {
+		t.Error("the link leads elsewhere")
+	}
+	if offer, err := p.control.InvitationByToken(ctx, cloud.NewSecret(token)); err != nil || offer.ID != i.ID {
+		t.Errorf("the link opens %q, %v; want %s", offer.ID, err, i.ID)
 	}
 	stop()
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
 	err = p.store.Read(t.Context(), func(tx cloud.Reader) (err error) {
-		i, err = tx.InvitationByID(i.ID, now)
+		i.Invitation, err = tx.InvitationByID(i.ID, time.Now())
 		return err
 	})
 	if err != nil || i.Mail != cloud.MailSent {
 		t.Errorf("the mail is %q, %v", i.Mail, err)
+	}
+}
+
+// TestPlaneGivesOutTokens proves that the OAuth server is where its metadata says,
+// and that nothing else of its library is.
+func TestPlaneGivesOutTokens(t *testing.T) {
+	t.Parallel()
+	p, err := openPlane(t.Context(), planeConfig{
+		database: database(filepath.Join(t.TempDir(), "plane.db")), url: "http://plane.example.com", policy: cloud.DefaultHealthPolicy,
+		log: slog.New(slog.DiscardHandler), metrics: observe.NewMetrics("test"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	ask := func(method, path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		p.handler.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		return w
+	}
+	var metadata map[string]any
+	if err := json.Unmarshal(ask(http.MethodGet, issuer.DiscoveryPath).Body.Bytes(), &metadata); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]int{
+		"authorization_endpoint": 400, "token_endpoint": 400, "device_authorization_endpoint": 400,
+		"revocation_endpoint": 400, "userinfo_endpoint": 401, "end_session_endpoint": 302,
+	} {
+		url, _ := metadata[name].(string)
+		path, ours := strings.CutPrefix(url, "http://plane.example.com")
+		w := ask(http.MethodPost, path)
+		if !ours || w.Code != want || w.Header().Get(observe.RequestIDHeader) == "" || w.Header().Get("Cache-Control") != "no-store" {
+			t.Errorf("%s at %s: %d %s %v; want %d", name, url, w.Code, w.Body, w.Header(), want)
+		}
+	}
+	for _, path := range []string{"/ready", "/keys", "/oauth/introspect", "/oauth/", "/authorize"} {
+		if w := ask(http.MethodGet, path); w.Code != http.StatusNotFound {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	if w := ask(http.MethodGet, "/oauth/token?grant_type=client_credentials"); w.Code < 400 || w.Code >= 500 {
+		t.Errorf("a token by GET: %d %s", w.Code, w.Body)
 	}
 }

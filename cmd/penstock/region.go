@@ -55,6 +55,7 @@ type site struct {
 	grants     *region.Grants // what callers may do
 	clusters   *region.DeclaredClusters
 	prober     *cluster.Prober // of those
+	verifier   *auth.Verifier
 	keys       *published.Source
 	reporter   *federation.Reporter
 	handler    http.Handler
@@ -110,7 +111,7 @@ func (s *site) serve(c siteConfig) (err error) {
 		Types: c.file.types(), Quotas: c.file.quotas(), Log: c.log,
 	})
 	api, err := infrastructureapi.NewServer(infrastructureapi.Config{
-		Region: s.tenants, Clusters: s.clusters, Verifier: auth.NewVerifier(s.keys, time.Now), Log: c.log,
+		Region: s.tenants, Clusters: s.clusters, Verifier: s.verifier, Log: c.log,
 		ClientAddress: func(r *http.Request) string { return serving.ClientAddress(r, c.proxies) },
 	})
 	if err != nil {
@@ -177,6 +178,11 @@ func (s *site) connect(ctx context.Context, c siteConfig) error {
 	if err != nil {
 		return fmt.Errorf("--plane: %w", err)
 	}
+	trusted, err := openTrusted(c.file.TrustedIssuers, c.plane, c.log)
+	if err != nil {
+		return fmt.Errorf("--config: %w", err)
+	}
+	s.verifier = auth.NewVerifier(s.keys, time.Now).Trusting(region.NewAccounts(plane, time.Now), trusted...)
 	link.Grants = s.grants
 	if s.reporter, err = federation.NewReporter(link); err != nil {
 		return fmt.Errorf("--plane: %w", err)

@@ -24,6 +24,8 @@ type siteFile struct {
 	Slurm      []cloud.SlurmCluster      `json:"slurm"`
 	Simulated  *simulatedEntry           `json:"simulated"`
 	Libvirt    *libvirtEntry             `json:"libvirt"`
+
+	TrustedIssuers []trustedEntry `json:"trusted_issuers"`
 }
 
 type typeEntry struct {

@@ -2,19 +2,28 @@ package auth
 
 import (
 	"context"
-	"crypto/rsa"
+	"crypto"
 	"slices"
 	"time"
 )
 
-// RS256 is the one signing algorithm: RSASSA-PKCS1-v1_5 with SHA-256 (RFC
-// 7518, 3.3).
-const RS256 = "RS256"
+// The signing algorithms (RFC 7518, 3; RFC 8037). Ours are all RS256; the others
+// are for issuers elsewhere.
+const (
+	RS256 = "RS256" // RSASSA-PKCS1-v1_5 with SHA-256
+	ES256 = "ES256" // ECDSA with P-256 and SHA-256
+	EdDSA = "EdDSA" // with Ed25519
+)
+
+// PublicKey is a *rsa.PublicKey, an *ecdsa.PublicKey or an ed25519.PublicKey.
+type PublicKey interface {
+	Equal(other crypto.PublicKey) bool
+}
 
 // Key is a public key and what it may be used for.
 type Key struct {
 	Algorithm string // the only "alg" of tokens that it verifies
-	Public    *rsa.PublicKey
+	Public    PublicKey
 	ExpiresAt time.Time // it verifies nothing from then on; zero for never
 }
 

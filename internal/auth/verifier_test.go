@@ -161,6 +161,12 @@ func TestVerifyAccepts(t *testing.T) {
 	}{
 		"a plain token":            {good(), cloud.Principal{UserID: userID, TokenID: "token-1"}},
 		"bound to an organization": {good(map[string]any{"org_id": orgID}), cloud.Principal{UserID: userID, OrganizationID: orgID, TokenID: "token-1"}},
+		"a highest role":           {good(map[string]any{"max_role": "viewer"}), cloud.Principal{UserID: userID, MaxRole: cloud.RoleViewer, TokenID: "token-1"}},
+		"a personal token": {
+			good(map[string]any{"personal": true, "org_id": orgID, "max_role": "editor"}),
+			cloud.Principal{UserID: userID, OrganizationID: orgID, MaxRole: cloud.RoleEditor, Personal: true, TokenID: "token-1"},
+		},
+		"an access token of OAuth": {good(map[string]any{"client_id": "penstock-cli", "scope": "openid"}), cloud.Principal{UserID: userID, TokenID: "token-1"}},
 		"a former issuer URL":      {good(map[string]any{"iss": former}), cloud.Principal{UserID: userID, TokenID: "token-1"}},
 		"several audiences":        {good(map[string]any{"aud": []string{"other", Audience}}), cloud.Principal{UserID: userID, TokenID: "token-1"}},
 		"no jti":                   {good(map[string]any{"jti": absent}), cloud.Principal{UserID: userID}},
@@ -212,31 +218,40 @@ func TestVerifyRefusesAttacks(t *testing.T) {
 		expired     = "has expired"
 		subject     = "subject (sub) is not the UUID"
 		org         = "organization (org_id) is not a UUID"
+		highest     = "highest role (max_role) is not a role"
 		bytes       = "a token has 1 to 8192 bytes"
 	)
 	attacks := map[string]struct{ token, want string }{
-		"expired":                  {claim("exp", start.Add(-time.Hour).Unix()), expired},
-		"expiry at the epoch":      {claim("exp", 0), expired},
-		"expiry before all time":   {claim("exp", -1e18), expired},
-		"expiry as text":           {claim("exp", "tomorrow"), malformed},
-		"missing exp":              {claim("exp", absent), required},
-		"null exp":                 {claim("exp", nil), required},
-		"not yet valid":            {claim("nbf", start.Add(time.Hour).Unix()), "not valid yet"},
-		"issued in the future":     {claim("iat", start.Add(time.Hour).Unix()), "issued in the future"},
-		"missing iss":              {claim("iss", absent), issuer},
-		"empty iss":                {claim("iss", ""), issuer},
-		"foreign issuer":           {claim("iss", "https://evil.example.com"), issuer},
-		"issuer with a slash more": {claim("iss", current+"/"), issuer},
-		"issuer as a list":         {claim("iss", []string{current}), malformed},
-		"wrong audience":           {claim("aud", "another-api"), "not for this API"},
-		"audience in capitals":     {claim("aud", "PENSTOCK"), "not for this API"},
-		"missing audience":         {claim("aud", absent), required},
-		"empty audience":           {claim("aud", []string{}), required},
-		"subject not a UUID":       {claim("sub", "admin"), subject},
-		"subject missing":          {claim("sub", absent), subject},
-		"subject a URN":            {claim("sub", "urn:uuid:"+userID), subject},
-		"organization not a UUID":  {claim("org_id", "acme"), org},
-		"organization empty":       {claim("org_id", ""), org},
+		"expired":                    {claim("exp", start.Add(-time.Hour).Unix()), expired},
+		"expiry at the epoch":        {claim("exp", 0), expired},
+		"expiry before all time":     {claim("exp", -1e18), expired},
+		"expiry as text":             {claim("exp", "tomorrow"), malformed},
+		"missing exp":                {claim("exp", absent), required},
+		"null exp":                   {claim("exp", nil), required},
+		"not yet valid":              {claim("nbf", start.Add(time.Hour).Unix()), "not valid yet"},
+		"issued in the future":       {claim("iat", start.Add(time.Hour).Unix()), "issued in the future"},
+		"missing iss":                {claim("iss", absent), issuer},
+		"empty iss":                  {claim("iss", ""), issuer},
+		"foreign issuer":             {claim("iss", "https://evil.example.com"), issuer},
+		"issuer with a slash more":   {claim("iss", current+"/"), issuer},
+		"issuer as a list":           {claim("iss", []string{current}), malformed},
+		"wrong audience":             {claim("aud", "another-api"), "not for this API"},
+		"audience in capitals":       {claim("aud", "PENSTOCK"), "not for this API"},
+		"missing audience":           {claim("aud", absent), required},
+		"empty audience":             {claim("aud", []string{}), required},
+		"subject not a UUID":         {claim("sub", "admin"), subject},
+		"subject missing":            {claim("sub", absent), subject},
+		"subject a URN":              {claim("sub", "urn:uuid:"+userID), subject},
+		"organization not a UUID":    {claim("org_id", "acme"), org},
+		"organization empty":         {claim("org_id", ""), org},
+		"a highest role unknown":     {claim("max_role", "owner"), highest},
+		"a highest role in capitals": {claim("max_role", "Viewer"), highest},
+		"a highest role empty":       {claim("max_role", ""), highest},
+		"a highest role as a list":   {claim("max_role", []string{"viewer"}), malformed},
+		"personal as text":           {claim("personal", "true"), malformed},
+		"personal as a number":       {claim("personal", 1), malformed},
+		"personal without jti":       {sign(ourKey(), goodHeader(), good(map[string]any{"personal": true, "jti": absent})), "must have an id (jti)"},
+		"an ID token":                {sign(ourKey(), goodHeader(), good(map[string]any{"aud": []string{"penstock-cli"}, "azp": "penstock-cli", "nonce": "n"})), "not for this API"},
 
 		"missing kid":               {sign(ourKey(), with("kid", absent), good()), noKid},
 		"empty kid":                 {sign(ourKey(), with("kid", ""), good()), noKid},
@@ -312,7 +327,7 @@ func TestVerifyRefusesAttacks(t *testing.T) {
 				if cloud.CodeOf(err) != cloud.CodeUnauthenticated {
 					t.Fatalf("got %+v, %v; want %s", p, err, cloud.CodeUnauthenticated)
 				}
-				if p != (cloud.Principal{}) {
+				if !cmp.Equal(p, cloud.Principal{}) {
 					t.Errorf("a refusal came with the principal %+v", p)
 				}
 				if !strings.Contains(err.Error(), attack.want) {
@@ -568,7 +583,7 @@ func overwrite(s, text string, at int) string {
 func checkFuzzed(t *testing.T, p cloud.Principal, err error) {
 	t.Helper()
 	if err != nil {
-		if cloud.CodeOf(err) != cloud.CodeUnauthenticated || p != (cloud.Principal{}) {
+		if cloud.CodeOf(err) != cloud.CodeUnauthenticated || !cmp.Equal(p, cloud.Principal{}) {
 			t.Errorf("got %+v, %v; want %s alone", p, err, cloud.CodeUnauthenticated)
 		}
 		return

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"net/url"
 	"strings"
 	"time"
 )
@@ -18,6 +19,15 @@ type Identity struct {
 	Email      Email // that the issuer vouches for
 	CreatedAt  time.Time
 	LastUsedAt time.Time
+}
+
+// Assertion is what an issuer says of somebody who has just signed in there. It
+// is verified to be the issuer's, and is otherwise as the issuer wrote it.
+type Assertion struct {
+	Issuer, Subject string
+	Email           string
+	EmailVerified   bool // the issuer has seen that the address is the person's
+	Name            string
 }
 
 // Domain returns what follows the @ of an address, in the form in which domains
@@ -60,3 +70,28 @@ type SignIn struct {
 
 // MaxCodeAttempts is how many wrong codes end a sign-in.
 const MaxCodeAttempts = 5
+
+// CheckIssuer holds for the URLs of issuers: https, or http on a loopback
+// address, with neither user, query nor fragment, and at most 255 bytes.
+// CodeInvalid if not.
+func CheckIssuer(issuer string) error {
+	u, err := url.Parse(issuer)
+	switch {
+	case err != nil || len(issuer) > maxIdentity || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
+		return nil
+	}
+	return Invalid("an issuer is a URL such as https://login.example.com, without user, query or fragment; http only on this machine; got %s", quoted(issuer))
+}
+
+// CheckSubject holds for what an issuer calls somebody: 1 to 255 printable
+// characters (OpenID Connect Core 1.0, 2). CodeInvalid if not.
+func CheckSubject(subject string) error {
+	if subject == "" || len(subject) > maxIdentity || !printable(subject) {
+		return Invalid("a subject is what the issuer calls somebody, of 1 to %d printable bytes; got %s", maxIdentity, quoted(subject))
+	}
+	return nil
+}
+
+// maxIdentity bounds issuers and subjects, in bytes.
+const maxIdentity = 255

@@ -38,7 +38,8 @@ type PeopleReader interface {
 // PeopleWriter is the part of Writer about how people and programs get in.
 type PeopleWriter interface {
 	UpdateOrganization(id ID, displayName string) error
-	// SuspendOrganization and SuspendUser take the zero time for an end of it.
+	// SuspendOrganization and SuspendUser take the zero time for an end of it, and
+	// touch the grants; they come last, as TouchGrants does.
 	SuspendOrganization(id ID, at time.Time) error
 	SuspendUser(id ID, at time.Time) error
 	// UpdateUser changes name and address; CodeConflict if the address is

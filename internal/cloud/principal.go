@@ -14,6 +14,43 @@ type Principal struct {
 	MaxRole        Role   // another: what a role gives beyond this one, the token does not open; "" for none
 	Personal       bool   // it is a PersonalToken, with which nobody makes others
 	TokenID        string // the token's jti, for revocation
+
+	// Organizations, by id, are those for which the token's issuer may speak: a
+	// boundary as well. nil for our own issuer, which speaks for all.
+	Organizations []ID
+}
+
+// Boundary lists, by id, the organizations that the token opens at most; nil for
+// all of the caller's.
+func (p Principal) Boundary() []ID {
+	if p.OrganizationID != "" {
+		return slices.DeleteFunc([]ID{p.OrganizationID}, func(id ID) bool { return !p.Admits(id) })
+	}
+	return p.Organizations
+}
+
+// Admits reports whether an organization is within the token's boundaries.
+func (p Principal) Admits(organization ID) bool {
+	return (p.OrganizationID == "" || p.OrganizationID == organization) &&
+		(p.Organizations == nil || slices.Contains(p.Organizations, organization))
+}
+
+// Within returns those of the relations that are within the token's boundaries.
+func (p Principal) Within(relations []Relation) []Relation {
+	if p.OrganizationID == "" && p.Organizations == nil {
+		return relations
+	}
+	return slices.DeleteFunc(slices.Clone(relations), func(r Relation) bool { return !p.Admits(r.OrganizationID) })
+}
+
+// CheckIssuer refuses what a token must not do whose issuer speaks for some
+// organizations only: an account is also that of its other organizations, so
+// whoever changes it, or adds a key to it, acts in those too. CodeForbidden.
+func (p Principal) CheckIssuer(a Action) error {
+	if p.Organizations == nil || a.NeedsOrganization() || !a.Changes() {
+		return nil
+	}
+	return Forbidden("the issuer of your token speaks for some organizations, and not for your account: to %s, sign in here", a)
 }
 
 // Relation is the role of a user in one organization.
@@ -55,10 +92,13 @@ func (c Caller) Authorize(a Action) error {
 	if err := c.checkReach(a); err != nil {
 		return err
 	}
-	if a.Changes() {
-		return c.Suspended()
+	if !a.Changes() {
+		return nil
 	}
-	return nil
+	if c.MaxRole == RoleViewer {
+		return Forbidden("your token opens no more than %s, who reads: to %s, use another one", RoleViewer, a)
+	}
+	return c.Suspended()
 }
 
 func (c Caller) checkReach(a Action) error {
@@ -70,7 +110,7 @@ func (c Caller) checkReach(a Action) error {
 		return Forbidden("a service account may not %s; a person may", a)
 	case c.Personal:
 		return Forbidden("a personal token may not %s; sign in and use the token that you get by that", a)
-	case p.Reach == WholeToken && c.Principal.OrganizationID != "":
+	case p.Reach == WholeToken && c.Boundary() != nil:
 		return Forbidden("a token that is bound to one organization may not %s; sign in without choosing one", a)
 	default:
 		return nil

@@ -286,6 +286,7 @@ func TestTokensAreLessThanTheirOwners(t *testing.T) {
 			map[Action]string{
 				ActionStopFleet: "your token opens no more than viewer", ActionChangeFleet: "your token", ActionManageMembers: "your token",
 				ActionManageInvitations: "your token", ActionManageOrganization: "your token", ActionReadAudit: "your token",
+				ActionManageOwnKeys: "your token", ActionFoundOrganization: "your token", ActionAcceptInvitation: "your token", ActionLeaveOrganization: "your token",
 			},
 		},
 	} {
@@ -303,8 +304,12 @@ func TestTokensAreLessThanTheirOwners(t *testing.T) {
 func TestAtMost(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ role, limit, want Role }{
-		{RoleAdmin, "", RoleAdmin}, {RoleAdmin, RoleViewer, RoleViewer}, {RoleViewer, RoleAdmin, RoleViewer},
-		{RoleEditor, RoleEditor, RoleEditor}, {"", RoleAdmin, ""}, {RoleAdmin, "king", "king"},
+		{RoleAdmin, "", RoleAdmin},
+		{RoleAdmin, RoleViewer, RoleViewer},
+		{RoleViewer, RoleAdmin, RoleViewer},
+		{RoleEditor, RoleEditor, RoleEditor},
+		{"", RoleAdmin, ""},
+		{RoleAdmin, "king", "king"},
 	} {
 		if got := tt.role.AtMost(tt.limit); got != tt.want {
 			t.Errorf("%q at most %q is %q; want %q", tt.role, tt.limit, got, tt.want)

@@ -111,7 +111,11 @@ func (c *Control) admit(ctx context.Context, p cloud.Principal, action cloud.Act
 	if p.TokenID != "" && slices.Contains(standing.RevokedTokens, p.TokenID) {
 		return cloud.Caller{}, cloud.Unauthenticated("this token was revoked; get another one")
 	}
+	standing.Relations = p.Within(standing.Relations)
 	caller := cloud.Caller{Principal: p, User: standing.User}
+	if err := p.CheckIssuer(action); err != nil {
+		return caller, err
+	}
 	if !action.NeedsOrganization() {
 		return caller, caller.Authorize(action)
 	}

@@ -210,3 +210,37 @@ func TestAuditIsForgotten(t *testing.T) {
 		}
 	}
 }
+
+// TestRevocationsOutliveTheirTokens proves that a revocation is kept for as long
+// as its token is believed, which is a little longer than it says.
+func TestRevocationsOutliveTheirTokens(t *testing.T) {
+	t.Parallel()
+	store, err := sqlite.OpenPlane(t.Context(), filepath.Join(t.TempDir(), "plane.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	begin := time.Date(2026, 3, 2, 15, 30, 0, 0, time.UTC)
+	now := begin
+	c := control.New(storetest.Twice(store), func() time.Time { return now }, nil, cloud.DefaultHealthPolicy)
+	if err := store.Write(t.Context(), func(w cloud.Writer) error {
+		return w.RevokeToken(cloud.RevokedToken{UserID: "ada", TokenID: "t", ExpiresAt: begin})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{1, 0} { // at its end, and an hour later
+		if done, err := c.KeepHouse(t.Context()); err != nil || !done {
+			t.Fatalf("done: %v, %v", done, err)
+		}
+		if err := store.Read(t.Context(), func(r cloud.Reader) error {
+			revoked, err := r.RevokedTokens("ada")
+			if len(revoked) != want {
+				t.Errorf("%v after its end, %d revocations are left; want %d", now.Sub(begin), len(revoked), want)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(cloud.Housekeeping.Every)
+	}
+}

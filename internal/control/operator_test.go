@@ -83,6 +83,18 @@ func TestOperatorsChangesAreAudited(t *testing.T) {
 				{"suspend them again", func() error { return operator.SuspendUser(ctx, "bob@example.com", true) }, nil},
 				{"resume them", func() error { return operator.SuspendUser(ctx, "bob@example.com", false) }, []string{"user.resume"}},
 				{"suspend nobody", absent(func() error { return operator.SuspendUser(ctx, "eve@example.com", true) }), nil},
+				{"link an identity", func() error {
+					_, err := operator.LinkIdentity(ctx, "Bob@example.com", "https://login.example.com", "idp|bob")
+					return err
+				}, []string{"identity.link"}},
+				{"link it to another", conflict(func() error {
+					_, err := operator.LinkIdentity(ctx, "root@example.com", "https://login.example.com", "idp|bob")
+					return err
+				}), nil},
+				{"unlink it", func() error {
+					_, err := operator.UnlinkIdentity(ctx, "https://login.example.com", "idp|bob")
+					return err
+				}, []string{"identity.unlink"}},
 				{"back up", func() error { return operator.Backup(ctx, backup) }, []string{"database.backup " + backup}},
 			} {
 				before := len(audit(t, plane))
@@ -92,7 +104,7 @@ func TestOperatorsChangesAreAudited(t *testing.T) {
 				var got []string
 				for _, e := range audit(t, plane)[before:] {
 					line := e.Action
-					if e.OrganizationID == "" && !strings.HasPrefix(e.Action, "user.") {
+					if e.OrganizationID == "" && !strings.HasPrefix(e.Action, "user.") && !strings.HasPrefix(e.Action, "identity.") {
 						line += " " + e.Target
 					}
 					got = append(got, line)

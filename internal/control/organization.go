@@ -11,24 +11,34 @@ import (
 func (c *Control) Organizations(ctx context.Context, caller cloud.Caller, page cloud.Page) (Listing[cloud.Organization], error) {
 	return read(ctx, c, func(tx cloud.Reader) (Listing[cloud.Organization], error) {
 		return list(page, func(p cloud.Page) ([]cloud.Organization, error) {
-			if bound := caller.Principal.OrganizationID; bound != "" {
-				return boundOrganization(tx, caller, bound, p)
+			if boundary := caller.Boundary(); boundary != nil {
+				return organizationsWithin(tx, caller, boundary, p)
 			}
 			return tx.OrganizationsOf(caller.UserID, p)
 		}, func(o cloud.Organization) string { return string(o.ID) })
 	})
 }
 
-func boundOrganization(tx cloud.Reader, caller cloud.Caller, bound cloud.ID, page cloud.Page) ([]cloud.Organization, error) {
-	_, err := tx.Member(bound, caller.UserID)
-	if cloud.CodeOf(err) == cloud.CodeNotFound || page.After >= string(bound) {
-		return nil, nil
+func organizationsWithin(tx cloud.Reader, caller cloud.Caller, boundary []cloud.ID, page cloud.Page) ([]cloud.Organization, error) {
+	var found []cloud.Organization
+	for _, id := range boundary { // by id
+		if string(id) <= page.After || page.Limit > 0 && len(found) == page.Limit {
+			continue
+		}
+		_, err := tx.Member(id, caller.UserID)
+		if cloud.CodeOf(err) == cloud.CodeNotFound {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		o, err := tx.Organization(id)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, o)
 	}
-	if err != nil {
-		return nil, err
-	}
-	o, err := tx.Organization(bound)
-	return []cloud.Organization{o}, err
+	return found, nil
 }
 
 // FoundOrganization makes an organization of which the caller is the admin. Its

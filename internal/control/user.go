@@ -18,14 +18,5 @@ func (c *Control) Account(ctx context.Context, caller cloud.Caller) (Account, er
 	if err != nil {
 		return Account{}, err
 	}
-	relations := standing.Relations
-	if bound := caller.Principal.OrganizationID; bound != "" {
-		relations = nil
-		for _, r := range standing.Relations {
-			if r.OrganizationID == bound {
-				relations = append(relations, r)
-			}
-		}
-	}
-	return Account{User: standing.User, Relations: relations}, nil
+	return Account{User: standing.User, Relations: caller.Within(standing.Relations)}, nil
 }

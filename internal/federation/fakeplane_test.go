@@ -208,6 +208,10 @@ func (p *fakePlane) GetGrant(context.Context, wire.GetGrantRequestObject) (wire.
 	return wire.GetGrant200JSONResponse{SSHKeys: []string{}}, nil
 }
 
+func (p *fakePlane) GetIdentity(context.Context, wire.GetIdentityRequestObject) (wire.GetIdentityResponseObject, error) {
+	return wire.GetIdentity200JSONResponse{}, nil
+}
+
 func (p *fakePlane) put(o wire.Object) {
 	key := cloud.ObjectKey{Kind: cloud.ObjectKind(o.Kind), ID: cloud.ID(o.ID)}
 	before, known := p.state.objects[key]

@@ -28,12 +28,8 @@ func NewGrantClient(c ReporterConfig) (*GrantClient, error) {
 // this release does not understand.
 func (c *GrantClient) Grant(ctx context.Context, key cloud.GrantKey) (cloud.Grant, uint64, error) {
 	answer, err := c.plane.grant(ctx, wire.GetGrantParams{Subject: string(key.Subject), Organization: orNil(key.Organization)})
-	var refused *refusal
-	switch {
-	case errors.As(err, &refused) && (refused.status == http.StatusUnauthorized || refused.status == http.StatusForbidden):
-		return cloud.Grant{}, 0, fmt.Errorf("ask for a grant: %w", err)
-	case err != nil:
-		return cloud.Grant{}, 0, cloud.Unavailable(fmt.Errorf("ask for a grant: %w", err))
+	if err != nil {
+		return cloud.Grant{}, 0, unanswered("a grant", err)
 	}
 	read := grantIn
 	if key.Organization == "" {
@@ -44,6 +40,33 @@ func (c *GrantClient) Grant(ctx context.Context, key cloud.GrantKey) (cloud.Gran
 		return cloud.Grant{}, 0, err
 	}
 	return grant, answer.Revision, nil
+}
+
+// AccountOf returns whose account an external issuer's subject is, as far as the
+// region may serve them. CodeNotFound if it is nobody's; else it fails as Grant
+// does.
+func (c *GrantClient) AccountOf(ctx context.Context, issuer, subject string) (cloud.ID, error) {
+	answer, err := c.plane.identity(ctx, wire.GetIdentityParams{Issuer: issuer, Subject: subject})
+	if err != nil {
+		return "", unanswered("an identity", err)
+	}
+	if answer.User == nil {
+		return "", cloud.NotFound("this subject opens no account that this region may serve")
+	}
+	user, err := cloud.ParseID(*answer.User)
+	if err != nil {
+		return "", fmt.Errorf("the plane names the user %.80q, which is not an id", *answer.User)
+	}
+	return user, nil
+}
+
+// unanswered tells a plane that refuses to answer from one that is away.
+func unanswered(what string, err error) error {
+	var refused *refusal
+	if errors.As(err, &refused) && (refused.status == http.StatusUnauthorized || refused.status == http.StatusForbidden) {
+		return fmt.Errorf("ask for %s: %w", what, err)
+	}
+	return cloud.Unavailable(fmt.Errorf("ask for %s: %w", what, err))
 }
 
 // grantIn reads the answer about an organization.

@@ -117,6 +117,17 @@ func (c *planeClient) grant(ctx context.Context, m wire.GetGrantParams) (wire.Gr
 	return *resp.JSON200, nil
 }
 
+func (c *planeClient) identity(ctx context.Context, m wire.GetIdentityParams) (wire.Identity, error) {
+	resp, err := c.api.GetIdentityWithResponse(ctx, &m)
+	if err != nil {
+		return wire.Identity{}, err
+	}
+	if resp.JSON200 == nil {
+		return wire.Identity{}, newRefusal(resp.HTTPResponse, resp.Body)
+	}
+	return *resp.JSON200, nil
+}
+
 func (c *planeClient) beginSnapshot(ctx context.Context, m wire.SnapshotRequest) (wire.SnapshotBegun, error) {
 	resp, err := c.api.BeginSnapshotWithResponse(ctx, m)
 	if err != nil {

@@ -169,6 +169,17 @@ func (h handlers) GetGrant(w http.ResponseWriter, r *http.Request, params wire.G
 	rest.WriteJSON(w, http.StatusOK, grant)
 }
 
+// GetIdentity implements GET /identities.
+func (h handlers) GetIdentity(w http.ResponseWriter, r *http.Request, params wire.GetIdentityParams) {
+	peer := r.Context().Value(peerKey{}).(Peer) // admit sets it for every operation
+	identity, err := h.Plane.Identity(r.Context(), peer.Region, params.Issuer, params.Subject)
+	if err != nil {
+		h.errors.Write(w, r, err)
+		return
+	}
+	rest.WriteJSON(w, http.StatusOK, identity)
+}
+
 // serve reads the message and answers with what the use case returns: a value
 // for the status, nil for none.
 func serve[M any](s *Server, w http.ResponseWriter, r *http.Request, status int, use func(context.Context, Peer, M) (any, error)) {

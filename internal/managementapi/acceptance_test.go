@@ -170,6 +170,26 @@ func withoutAudit(dump string) string {
 	return out.String()
 }
 
+// TestTwoTokensAreTwoRequests proves that two tokens are two requests, though no
+// token is ever written down.
+func TestTwoTokensAreTwoRequests(t *testing.T) {
+	t.Parallel()
+	w := newWorldWith(t, []control.Option{linked()})
+	w.signsIn(loner, otherIssuer, "new@example.com")
+	sent := w.invites("new@example.com", "")
+	accept := func(token string) reply {
+		return w.post(post{loner, "/invitations/accept", "k", `{"token":"` + token + `"}`})
+	}
+	first := accept(sent.token()).want(http.StatusOK)
+	if again := accept(sent.token()); again.String() != first.String() {
+		t.Errorf("got\n%s\nafter\n%s", again, first)
+	}
+	accept(sent.token() + "A").want(http.StatusConflict).says("another request")
+	if strings.Contains(w.dump(), sent.token()) {
+		t.Error("the token is in the database")
+	}
+}
+
 func TestMembersHaveNothingToAccept(t *testing.T) {
 	t.Parallel()
 	w := newWorldWith(t, []control.Option{linked()})

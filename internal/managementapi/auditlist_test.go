@@ -165,7 +165,10 @@ func TestAuditPagesKeepTheirFilter(t *testing.T) {
 		query        string
 		pages, items int
 	}{
-		{"", 3, 2500}, {"limit=500", 5, 2500}, {"action=a.b", 2, 1250}, {"action=c%20d%26e%3Df&limit=400", 4, 1250},
+		{"", 3, 2500},
+		{"limit=500", 5, 2500},
+		{"action=a.b", 2, 1250},
+		{"action=c%20d%26e%3Df&limit=400", 4, 1250},
 		{"actor=" + string(userIDs[guest]) + "&since=2026-03-02T14:30:01Z&until=2026-03-02T14:30:12Z&limit=3", 4, 11},
 	} {
 		var targets []string

@@ -121,9 +121,11 @@ func (hollowReader) Members(cloud.ID, cloud.Page) ([]cloud.Member, error) { retu
 func (hollowReader) Invitations(cloud.ID, time.Time, cloud.Page) ([]cloud.Invitation, error) {
 	return nil, nil
 }
+
 func (hollowReader) InvitationsTo([]cloud.Email, time.Time) ([]cloud.Invitation, error) {
 	return nil, nil
 }
+
 func (hollowReader) Audit(cloud.ID, cloud.AuditFilter, cloud.Page) ([]cloud.AuditEntry, error) {
 	return nil, nil
 }

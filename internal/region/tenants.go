@@ -102,7 +102,7 @@ func (c Caller) actor() cloud.Actor {
 func (t *Tenants) Admit(ctx context.Context, p cloud.Principal, a cloud.Action, organization, project cloud.ID) (Caller, error) {
 	c := Caller{Principal: p, ProjectID: project}
 	if !a.NeedsOrganization() {
-		return c, nil
+		return c, p.CheckIssuer(a)
 	}
 	var err error
 	if project == "" {
@@ -132,7 +132,7 @@ func (t *Tenants) chooseOrganization(ctx context.Context, p cloud.Principal, ask
 		asked = p.OrganizationID
 	}
 	if asked != "" {
-		chosen, err := cloud.ChooseOrganization([]cloud.Relation{{OrganizationID: asked}}, p.OrganizationID, asked)
+		chosen, err := cloud.ChooseOrganization(p.Within([]cloud.Relation{{OrganizationID: asked}}), p.OrganizationID, asked)
 		return chosen.OrganizationID, err
 	}
 	organizations, _, err := t.Authority.Organizations(ctx, p.UserID)
@@ -143,7 +143,7 @@ func (t *Tenants) chooseOrganization(ctx context.Context, p cloud.Principal, ask
 	for i, id := range organizations {
 		relations[i].OrganizationID = id
 	}
-	chosen, err := cloud.ChooseOrganization(relations, "", "")
+	chosen, err := cloud.ChooseOrganization(p.Within(relations), "", "")
 	return chosen.OrganizationID, err
 }
 
@@ -157,10 +157,8 @@ func (t *Tenants) ownerOf(ctx context.Context, c Caller, asked cloud.ID) (cloud.
 			return "", err
 		}
 	}
-	for _, only := range []cloud.ID{asked, c.Principal.OrganizationID} {
-		if only != "" && only != owner {
-			return "", errNoProject(c.ProjectID)
-		}
+	if asked != "" && asked != owner || !c.Admits(owner) {
+		return "", errNoProject(c.ProjectID)
 	}
 	return owner, nil
 }

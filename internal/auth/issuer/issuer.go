@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
-
 	"github.com/penstock-cloud/penstock/internal/auth"
 	"github.com/penstock-cloud/penstock/internal/cloud"
 )
@@ -36,7 +34,12 @@ func New(store cloud.Store, now func() time.Time, newID func() cloud.ID) *Issuer
 // Claims is what a token is to say.
 type Claims struct {
 	UserID         cloud.ID
-	OrganizationID cloud.ID // the only organization that it opens; "" for no such boundary
+	OrganizationID cloud.ID   // the only organization that it opens; "" for no such boundary
+	MaxRole        cloud.Role // beyond which it opens nothing; "" for no such boundary
+	Personal       bool       // it is a cloud.PersonalToken, and TokenID its id
+	TokenID        cloud.ID   // its jti; "" for a fresh one
+	ClientID       string     // of OAuth, to which it is given; "" for none
+	Scope          string     // that OAuth grants, by spaces
 	TTL            time.Duration
 }
 
@@ -44,10 +47,21 @@ func (c Claims) check() error {
 	if _, err := cloud.ParseID(string(c.UserID)); err != nil {
 		return err
 	}
-	if c.OrganizationID != "" {
-		if _, err := cloud.ParseID(string(c.OrganizationID)); err != nil {
+	for _, id := range []cloud.ID{c.OrganizationID, c.TokenID} {
+		if id == "" {
+			continue
+		}
+		if _, err := cloud.ParseID(string(id)); err != nil {
 			return err
 		}
+	}
+	if c.MaxRole != "" {
+		if _, err := cloud.ParseRole(string(c.MaxRole)); err != nil {
+			return err
+		}
+	}
+	if c.Personal && c.TokenID == "" {
+		return cloud.Invalid("a personal token must have an id, by which it is revoked")
 	}
 	return c.CheckTTL()
 }
@@ -60,57 +74,15 @@ func (c Claims) CheckTTL() error {
 	return nil
 }
 
-// Mint makes a token, signed with the newest key, and says when it expires.
-// CodeInvalid for claims out of bounds; CodeConflict if the store has no issuer
-// URL or no key yet. The key is read anew each time, since a command beside a
-// running server may have rotated it.
+// Mint makes a token, signed with the newest key, and says when it expires. The
+// errors are those of Signer, and CodeInvalid for claims out of bounds.
 func (i *Issuer) Mint(ctx context.Context, c Claims) (cloud.Secret, time.Time, error) {
 	if err := c.check(); err != nil {
 		return cloud.Secret{}, time.Time{}, err
 	}
-	var plane cloud.Plane
-	var keys []cloud.SigningKey
-	err := i.store.Read(ctx, func(r cloud.Reader) (err error) {
-		if plane, err = r.Plane(); err != nil {
-			return err
-		}
-		keys, err = r.SigningKeys()
-		return err
-	})
+	signer, err := i.Signer(ctx)
 	if err != nil {
 		return cloud.Secret{}, time.Time{}, err
 	}
-	if len(plane.Issuers) == 0 {
-		return cloud.Secret{}, time.Time{}, cloud.Conflict("this control plane has no URL yet, which its tokens must name; start it once")
-	}
-	signing, ok := newestSigning(keys)
-	if !ok {
-		return cloud.Secret{}, time.Time{}, cloud.Conflict("this control plane has no signing key yet; start it once")
-	}
-	private, err := parseKey(signing)
-	if err != nil {
-		return cloud.Secret{}, time.Time{}, err
-	}
-
-	issued := i.now().Truncate(time.Second) // the grain of a token's times
-	expires := issued.Add(c.TTL).Truncate(time.Second)
-	claims := auth.Claims{RegisteredClaims: jwt.RegisteredClaims{
-		ID:        string(i.newID()),
-		Issuer:    plane.Issuers[0],
-		Subject:   string(c.UserID),
-		Audience:  jwt.ClaimStrings{auth.Audience},
-		IssuedAt:  jwt.NewNumericDate(issued),
-		ExpiresAt: jwt.NewNumericDate(expires),
-	}}
-	if c.OrganizationID != "" {
-		bound := string(c.OrganizationID)
-		claims.OrganizationID = &bound
-	}
-	token := jwt.NewWithClaims(jwt.SigningMethodRS256, claims)
-	token.Header["kid"] = signing.ID
-	signed, err := token.SignedString(private)
-	if err != nil {
-		return cloud.Secret{}, time.Time{}, err
-	}
-	return cloud.NewSecret(signed), expires, nil
+	return signer.Mint(c)
 }

@@ -25,6 +25,7 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/auth"
 	"github.com/penstock-cloud/penstock/internal/auth/issuer"
+	"github.com/penstock-cloud/penstock/internal/auth/oauth"
 	"github.com/penstock-cloud/penstock/internal/cloud"
 )
 
@@ -161,6 +162,44 @@ func TestMint(t *testing.T) {
 	}
 }
 
+func TestMintAPersonalToken(t *testing.T) {
+	t.Parallel()
+	p, _, _ := newPlane(t)
+	const id = cloud.ID("0198a1b2-0000-7000-8000-000000000009")
+	token, _, err := p.Mint(t.Context(), issuer.Claims{
+		UserID: userID, OrganizationID: orgID, MaxRole: cloud.RoleViewer, Personal: true, TokenID: id, TTL: time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := p.Verify(t.Context(), token.Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := cloud.Principal{UserID: userID, OrganizationID: orgID, MaxRole: cloud.RoleViewer, Personal: true, TokenID: string(id)}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What else is signed is no token for the APIs.
+func TestSignForOthers(t *testing.T) {
+	t.Parallel()
+	p, _, _ := newPlane(t)
+	signer, err := p.Signer(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if signer.Issuer != url {
+		t.Errorf("got the issuer %q; want %q", signer.Issuer, url)
+	}
+	token, err := signer.Sign(map[string]any{"iss": url, "sub": userID, "aud": "penstock-cli", "exp": start.Add(time.Hour).Unix()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.refuses(t, token.Reveal(), cloud.CodeUnauthenticated)
+}
+
 func TestMintRefuses(t *testing.T) {
 	t.Parallel()
 	p, _, _ := newPlane(t)
@@ -176,6 +215,9 @@ func TestMintRefuses(t *testing.T) {
 		"too long a life":         {issuer.Claims{UserID: userID, TTL: 365*24*time.Hour + 1}, "365 days"},
 		"no user":                 {issuer.Claims{TTL: time.Hour}, "UUID"},
 		"a user by name":          {issuer.Claims{UserID: "ada", TTL: time.Hour}, "UUID"},
+		"a token by name":         {issuer.Claims{UserID: userID, TokenID: "first", TTL: time.Hour}, "UUID"},
+		"an unknown role":         {issuer.Claims{UserID: userID, MaxRole: "owner", TTL: time.Hour}, "role must be one of"},
+		"personal without an id":  {issuer.Claims{UserID: userID, Personal: true, TTL: time.Hour}, "must have an id"},
 		"an organization by name": {issuer.Claims{UserID: userID, OrganizationID: "acme", TTL: time.Hour}, "UUID"},
 	} {
 		_, _, err := p.Mint(t.Context(), c.claims)
@@ -533,7 +575,7 @@ func TestDocuments(t *testing.T) {
 		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
 		return w
 	}
-	for _, h := range []http.Handler{issuer.Discovery(p, fail), issuer.JWKS(p, fail)} {
+	for _, h := range []http.Handler{oauth.Discovery(p, fail), issuer.JWKS(p, fail)} {
 		w := get(h)
 		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Cache-Control") != "public, max-age=10" {
 			t.Errorf("got %d with %v", w.Code, w.Header())
@@ -541,15 +583,29 @@ func TestDocuments(t *testing.T) {
 	}
 
 	var discovery map[string]any
-	if err := json.Unmarshal(get(issuer.Discovery(p, fail)).Body.Bytes(), &discovery); err != nil {
+	if err := json.Unmarshal(get(oauth.Discovery(p, fail)).Body.Bytes(), &discovery); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]any{
 		"issuer":                                "https://cloud.example.com/",
 		"jwks_uri":                              "https://cloud.example.com/.well-known/jwks.json",
-		"response_types_supported":              []any{"id_token"},
+		"authorization_endpoint":                "https://cloud.example.com/oauth/authorize",
+		"token_endpoint":                        "https://cloud.example.com/oauth/token",
+		"device_authorization_endpoint":         "https://cloud.example.com/oauth/device_authorization",
+		"revocation_endpoint":                   "https://cloud.example.com/oauth/revoke",
+		"userinfo_endpoint":                     "https://cloud.example.com/oauth/userinfo",
+		"end_session_endpoint":                  "https://cloud.example.com/oauth/end_session",
+		"scopes_supported":                      []any{"openid", "profile", "email", "offline_access"},
+		"response_types_supported":              []any{"code"},
+		"response_modes_supported":              []any{"query"},
+		"grant_types_supported":                 []any{"authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code", "client_credentials"},
+		"token_endpoint_auth_methods_supported": []any{"none", "client_secret_basic", "client_secret_post"},
+		"code_challenge_methods_supported":      []any{"S256"},
 		"subject_types_supported":               []any{"public"},
 		"id_token_signing_alg_values_supported": []any{"RS256"},
+	}
+	for _, other := range []string{"claims_supported", "revocation_endpoint_auth_methods_supported", "request_uri_parameter_supported"} {
+		delete(discovery, other)
 	}
 	if diff := cmp.Diff(want, discovery); diff != "" {
 		t.Error(diff)
@@ -584,12 +640,12 @@ func TestDocuments(t *testing.T) {
 	}
 
 	s.setDown(errAway)
-	for _, h := range []http.Handler{issuer.Discovery(newProcess(s, c), fail), issuer.JWKS(newProcess(s, c), fail)} {
+	for _, h := range []http.Handler{oauth.Discovery(newProcess(s, c), fail), issuer.JWKS(newProcess(s, c), fail)} {
 		if w := get(h); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "unavailable") {
 			t.Errorf("got %d %s; want what fail answers", w.Code, w.Body)
 		}
 	}
-	if w := get(issuer.Discovery(newProcess(&store{}, c), fail)); w.Code != http.StatusServiceUnavailable {
+	if w := get(oauth.Discovery(newProcess(&store{}, c), fail)); w.Code != http.StatusServiceUnavailable {
 		t.Errorf("got %d from a plane without a URL; want what fail answers", w.Code)
 	}
 }

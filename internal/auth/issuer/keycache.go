@@ -153,7 +153,7 @@ func (i *Issuer) load(ctx context.Context, old *auth.KeySet, now time.Time) (_ *
 	return set, nil
 }
 
-func sameKey(a, b auth.Key) bool { return a.Public == b.Public && a.ExpiresAt.Equal(b.ExpiresAt) }
+func sameKey(a, b auth.Key) bool { return a.Public.Equal(b.Public) && a.ExpiresAt.Equal(b.ExpiresAt) }
 
 // within reports whether now is less than d after t, and not before it: clocks
 // step back.

@@ -134,7 +134,7 @@ func TestOnlyKeysForRS256AreTaken(t *testing.T) {
 		}
 		key := auth.Key{Algorithm: auth.RS256, Public: public}
 		want := &auth.KeySet{Issuers: []string{planeURL}, Keys: map[string]auth.Key{"good": key, "good for any use": key}}
-		if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b *rsa.PublicKey) bool { return a.Equal(b) })); diff != "" {
+		if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b auth.PublicKey) bool { return a.Equal(b) })); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	})

@@ -17,6 +17,7 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/auth"
 	"github.com/penstock-cloud/penstock/internal/auth/issuer"
+	"github.com/penstock-cloud/penstock/internal/auth/oauth"
 	"github.com/penstock-cloud/penstock/internal/auth/published"
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/store/memory"
@@ -60,7 +61,7 @@ func newPlane(t *testing.T) *plane {
 	fail := func(w http.ResponseWriter, _ *http.Request, err error) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
-	p.mux.Handle("GET "+issuer.DiscoveryPath, issuer.Discovery(p.Issuer, fail))
+	p.mux.Handle("GET "+issuer.DiscoveryPath, oauth.Discovery(p.Issuer, fail))
 	p.mux.Handle("GET "+issuer.JWKSPath, issuer.JWKS(p.Issuer, fail))
 	return p
 }

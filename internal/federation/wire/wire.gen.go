@@ -264,6 +264,12 @@ type HelloRequest struct {
 	Seq Seq `json:"seq"`
 }
 
+// Identity defines model for Identity.
+type Identity struct {
+	// User The id of the user, as `subject` of a grant; left out for nobody
+	User *string `json:"user,omitempty"`
+}
+
 // Kind defines model for Kind.
 type Kind string
 
@@ -447,6 +453,15 @@ type GetGrantParams struct {
 
 	// Organization The id of an organization; left out for a list of the subject's
 	Organization *string `form:"organization,omitempty" json:"organization,omitempty"`
+}
+
+// GetIdentityParams defines parameters for GetIdentity.
+type GetIdentityParams struct {
+	// Issuer The `iss` of a token
+	Issuer string `form:"issuer" json:"issuer"`
+
+	// Subject What the issuer calls whose the token is
+	Subject string `form:"subject" json:"subject"`
 }
 
 // ReportAuditJSONRequestBody defines body for ReportAudit for application/json ContentType.
@@ -637,6 +652,19 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /hello (the `Hello` operationId).
 	Hello(ctx context.Context, body HelloJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetIdentity Ask whose account an external issuer's subject is
+	//
+	// A region that trusts an issuer beside the plane verifies its tokens by
+	// itself, and asks with its own credential whose they are. It keeps the
+	// answer for 60 seconds at most, counted from when it asked; while the plane
+	// is away it goes by the last one for a day at most.
+	//
+	// A subject that opens no account, and one of a user who belongs to no
+	// organization that the region may serve, are answered alike: no user.
+	//
+	// Corresponds with GET /identities (the `GetIdentity` operationId).
+	GetIdentity(ctx context.Context, params *GetIdentityParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BeginSnapshotWithBody Begin to send everything that the region has at a seq
 	//
@@ -872,6 +900,29 @@ func (c *Client) HelloWithBody(ctx context.Context, contentType string, body io.
 // Corresponds with POST /hello (the `Hello` operationId).
 func (c *Client) Hello(ctx context.Context, body HelloJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewHelloRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetIdentity Ask whose account an external issuer's subject is
+//
+// A region that trusts an issuer beside the plane verifies its tokens by
+// itself, and asks with its own credential whose they are. It keeps the
+// answer for 60 seconds at most, counted from when it asked; while the plane
+// is away it goes by the last one for a day at most.
+//
+// A subject that opens no account, and one of a user who belongs to no
+// organization that the region may serve, are answered alike: no user.
+//
+// Corresponds with GET /identities (the `GetIdentity` operationId).
+func (c *Client) GetIdentity(ctx context.Context, params *GetIdentityParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetIdentityRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1200,6 +1251,64 @@ func NewHelloRequestWithBody(server string, contentType string, body io.Reader) 
 	return req, nil
 }
 
+// NewGetIdentityRequest constructs an http.Request for the GetIdentity method
+func NewGetIdentityRequest(server string, params *GetIdentityParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/identities")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "issuer", params.Issuer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject", params.Subject, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewBeginSnapshotRequest calls the generic BeginSnapshot builder with application/json body
 func NewBeginSnapshotRequest(server string, body BeginSnapshotJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -1524,6 +1633,21 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /hello (the `Hello` operationId).
 	HelloWithResponse(ctx context.Context, body HelloJSONRequestBody, reqEditors ...RequestEditorFn) (*HelloResponse, error)
 
+	// GetIdentityWithResponse Ask whose account an external issuer's subject is
+	//
+	// A region that trusts an issuer beside the plane verifies its tokens by
+	// itself, and asks with its own credential whose they are. It keeps the
+	// answer for 60 seconds at most, counted from when it asked; while the plane
+	// is away it goes by the last one for a day at most.
+	//
+	// A subject that opens no account, and one of a user who belongs to no
+	// organization that the region may serve, are answered alike: no user.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /identities (the `GetIdentity` operationId).
+	GetIdentityWithResponse(ctx context.Context, params *GetIdentityParams, reqEditors ...RequestEditorFn) (*GetIdentityResponse, error)
+
 	// BeginSnapshotWithBodyWithResponse Begin to send everything that the region has at a seq
 	//
 	// A snapshot that was under way is abandoned. Heartbeats go on meanwhile; changes wait for the commit.
@@ -1843,6 +1967,75 @@ func (r HelloResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r HelloResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetIdentityResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Identity
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Refused
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Unavailable
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetIdentityResponse) GetJSON200() *Identity {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r GetIdentityResponse) GetJSON400() *Refused {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r GetIdentityResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r GetIdentityResponse) GetJSON500() *InternalError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r GetIdentityResponse) GetJSON503() *Unavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetIdentityResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetIdentityResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetIdentityResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetIdentityResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -2296,6 +2489,27 @@ func (c *ClientWithResponses) HelloWithResponse(ctx context.Context, body HelloJ
 	return ParseHelloResponse(rsp)
 }
 
+// GetIdentityWithResponse Ask whose account an external issuer's subject is
+//
+// A region that trusts an issuer beside the plane verifies its tokens by
+// itself, and asks with its own credential whose they are. It keeps the
+// answer for 60 seconds at most, counted from when it asked; while the plane
+// is away it goes by the last one for a day at most.
+//
+// A subject that opens no account, and one of a user who belongs to no
+// organization that the region may serve, are answered alike: no user.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /identities (the `GetIdentity` operationId).
+func (c *ClientWithResponses) GetIdentityWithResponse(ctx context.Context, params *GetIdentityParams, reqEditors ...RequestEditorFn) (*GetIdentityResponse, error) {
+	rsp, err := c.GetIdentity(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetIdentityResponse(rsp)
+}
+
 // BeginSnapshotWithBodyWithResponse Begin to send everything that the region has at a seq
 //
 // A snapshot that was under way is abandoned. Heartbeats go on meanwhile; changes wait for the commit.
@@ -2623,6 +2837,60 @@ func ParseHelloResponse(rsp *http.Response) (*HelloResponse, error) {
 	return response, nil
 }
 
+// ParseGetIdentityResponse parses an HTTP response from a GetIdentityWithResponse call
+func ParseGetIdentityResponse(rsp *http.Response) (*GetIdentityResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetIdentityResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Identity
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseBeginSnapshotResponse parses an HTTP response from a BeginSnapshotWithResponse call
 func ParseBeginSnapshotResponse(rsp *http.Response) (*BeginSnapshotResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -2898,6 +3166,9 @@ type ServerInterface interface {
 	// Hello Begin to report, and learn where to go on
 	// (POST /hello)
 	Hello(w http.ResponseWriter, r *http.Request)
+	// GetIdentity Ask whose account an external issuer's subject is
+	// (GET /identities)
+	GetIdentity(w http.ResponseWriter, r *http.Request, params GetIdentityParams)
 	// BeginSnapshot Begin to send everything that the region has at a seq
 	// (POST /snapshots)
 	BeginSnapshot(w http.ResponseWriter, r *http.Request)
@@ -2986,6 +3257,52 @@ func (siw *ServerInterfaceWrapper) Hello(w http.ResponseWriter, r *http.Request)
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.Hello(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetIdentity operation middleware
+func (siw *ServerInterfaceWrapper) GetIdentity(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetIdentityParams
+
+	// ------------- Required query parameter "issuer" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "issuer", r.URL.Query(), &params.Issuer, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "issuer"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "issuer", Err: err})
+		}
+		return
+	}
+
+	// ------------- Required query parameter "subject" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "subject", r.URL.Query(), &params.Subject, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "subject"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "subject", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetIdentity(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3208,6 +3525,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sync", wrapper.Sync)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/audit", wrapper.ReportAudit)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/grants", wrapper.GetGrant)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/identities", wrapper.GetIdentity)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/snapshots", wrapper.BeginSnapshot)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/snapshots/{id}/pages/{number}", wrapper.PutSnapshotPage)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/snapshots/{id}/commit", wrapper.CommitSnapshot)
@@ -3494,6 +3812,84 @@ func (response Hello500JSONResponse) VisitHelloResponse(w http.ResponseWriter) e
 type Hello503JSONResponse struct{ UnavailableJSONResponse }
 
 func (response Hello503JSONResponse) VisitHelloResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetIdentityRequestObject struct {
+	Params GetIdentityParams
+}
+
+type GetIdentityResponseObject interface {
+	VisitGetIdentityResponse(w http.ResponseWriter) error
+}
+
+type GetIdentity200JSONResponse Identity
+
+func (response GetIdentity200JSONResponse) VisitGetIdentityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetIdentity400JSONResponse struct{ RefusedJSONResponse }
+
+func (response GetIdentity400JSONResponse) VisitGetIdentityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetIdentity401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response GetIdentity401JSONResponse) VisitGetIdentityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetIdentity500JSONResponse struct{ InternalErrorJSONResponse }
+
+func (response GetIdentity500JSONResponse) VisitGetIdentityResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetIdentity503JSONResponse struct{ UnavailableJSONResponse }
+
+func (response GetIdentity503JSONResponse) VisitGetIdentityResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -3931,6 +4327,9 @@ type StrictServerInterface interface {
 	// Hello Begin to report, and learn where to go on
 	// (POST /hello)
 	Hello(ctx context.Context, request HelloRequestObject) (HelloResponseObject, error)
+	// GetIdentity Ask whose account an external issuer's subject is
+	// (GET /identities)
+	GetIdentity(ctx context.Context, request GetIdentityRequestObject) (GetIdentityResponseObject, error)
 	// BeginSnapshot Begin to send everything that the region has at a seq
 	// (POST /snapshots)
 	BeginSnapshot(ctx context.Context, request BeginSnapshotRequestObject) (BeginSnapshotResponseObject, error)
@@ -4065,6 +4464,32 @@ func (sh *strictHandler) Hello(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(HelloResponseObject); ok {
 		if err := validResponse.VisitHelloResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetIdentity operation middleware
+func (sh *strictHandler) GetIdentity(w http.ResponseWriter, r *http.Request, params GetIdentityParams) {
+	var request GetIdentityRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetIdentity(ctx, request.(GetIdentityRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetIdentity")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetIdentityResponseObject); ok {
+		if err := validResponse.VisitGetIdentityResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

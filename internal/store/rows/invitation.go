@@ -98,7 +98,7 @@ func (w Writer) CreateInvitation(i cloud.Invitation) error {
 		ExpiresAt:      micros(i.ExpiresAt),
 		Generation:     i.Generation,
 	})
-	if err := changed(n, err, cloud.Conflict("an invitation for %q is pending already; delete it to invite again", string(i.Email))); err != nil {
+	if err := changed(n, err, cloud.Conflict("an invitation for %q is pending already; resend it, or delete it to invite again", string(i.Email))); err != nil {
 		return err
 	}
 	return w.touchAccounts(i.OrganizationID)
