@@ -187,17 +187,18 @@ type AcceptedInvitation struct {
 //
 // Example: {"email":"ines@example.com","id":"01981f6c-a71e-7c08-b3d9-0e5f6a1c2d47","kind":"user","name":"Ines Okafor"}
 type AuditActor struct {
-	// Email The address the user is known by; absent if they have no account any more.
+	// Email The address the user is known by; absent where `name` is.
 	Email *string `json:"email,omitempty"`
 
 	// ID The id of the user, the login name of the operator, or the name of the region.
 	ID string `json:"id"`
 
 	// Kind `user`: a person or a service account. `operator`: whoever runs this cloud, at its command line. `region`: a
-	// region. `system`: the plane by itself. New ones may come.
+	// region. `system`: the plane by itself, or the region that reported it. New ones may come.
 	Kind string `json:"kind"`
 
-	// Name What the user is called; absent if they have no account any more.
+	// Name What the user is called; absent if they have no account any more, or a region reported it and they are no
+	// member any more.
 	Name *string `json:"name,omitempty"`
 }
 
@@ -219,7 +220,7 @@ type AuditEntry struct {
 	// After What the target became; absent where it is gone.
 	After *json.RawMessage `json:"after,omitempty"`
 
-	// At When it was done.
+	// At When it was done; when it came to the plane, if a region reported it.
 	At time.Time `json:"at"`
 
 	// Before What the target was, as far as it matters; absent where it was not there. Never a secret.
@@ -227,6 +228,12 @@ type AuditEntry struct {
 
 	// ID The id of the entry.
 	ID string `json:"id"`
+
+	// Region The region that reported it; absent for what the plane did itself.
+	Region *string `json:"region,omitempty"`
+
+	// ReportedAt When it was done, by the region's clock; absent where `region` is.
+	ReportedAt *time.Time `json:"reported_at,omitempty"`
 
 	// RequestID The `X-Request-ID` of the request that did it; absent where there was none.
 	RequestID *string `json:"request_id,omitempty"`
@@ -759,10 +766,13 @@ type ListAuditParams struct {
 	// Target Only changes of this target. The id or name of what was changed.
 	Target *string `form:"target,omitempty" json:"target,omitempty"`
 
-	// Since Only what was done at this instant (RFC 3339) or after it.
+	// Region Only what this region reported. Its name.
+	Region *string `form:"region,omitempty" json:"region,omitempty"`
+
+	// Since Only entries whose `at` is this instant (RFC 3339) or after it.
 	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only what was done before this instant (RFC 3339), which must be after `since`.
+	// Until Only entries whose `at` is before this instant (RFC 3339), which must be after `since`.
 	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
 
 	// Limit The most items to answer with. Without it the whole list comes in one array.
@@ -1197,6 +1207,10 @@ type ClientInterface interface {
 	// Who changed what in the organization, from where, and what it was before and after: the newest first. Entries
 	// are kept for 400 days unless the operator chose otherwise, and nobody can change them. At most 1000 come at
 	// once, also without `limit`; the `Link` header leads on.
+	//
+	// What was done in a region comes from there, mostly within seconds, and later if the region could not reach the
+	// plane. Such an entry is the region's word, and names it. It has its place in the list, and its `at`, by when it
+	// came; what the region's own clock said is `reported_at`.
 	//
 	// Who may: admin.
 	//
@@ -1708,6 +1722,10 @@ type ClientInterface interface {
 // Who changed what in the organization, from where, and what it was before and after: the newest first. Entries
 // are kept for 400 days unless the operator chose otherwise, and nobody can change them. At most 1000 come at
 // once, also without `limit`; the `Link` header leads on.
+//
+// What was done in a region comes from there, mostly within seconds, and later if the region could not reach the
+// plane. Such an entry is the region's word, and names it. It has its place in the list, and its `at`, by when it
+// came; what the region's own clock said is `reported_at`.
 //
 // Who may: admin.
 //
@@ -2728,6 +2746,18 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 		if params.Target != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "target", *params.Target, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Region != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "region", *params.Region, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -5133,6 +5163,10 @@ type ClientWithResponsesInterface interface {
 	// Who changed what in the organization, from where, and what it was before and after: the newest first. Entries
 	// are kept for 400 days unless the operator chose otherwise, and nobody can change them. At most 1000 come at
 	// once, also without `limit`; the `Link` header leads on.
+	//
+	// What was done in a region comes from there, mostly within seconds, and later if the region could not reach the
+	// plane. Such an entry is the region's word, and names it. It has its place in the list, and its `at`, by when it
+	// came; what the region's own clock said is `reported_at`.
 	//
 	// Who may: admin.
 	//
@@ -9994,6 +10028,10 @@ func (r DeletePersonalTokenResponse) ContentType() string {
 // Who changed what in the organization, from where, and what it was before and after: the newest first. Entries
 // are kept for 400 days unless the operator chose otherwise, and nobody can change them. At most 1000 come at
 // once, also without `limit`; the `Link` header leads on.
+//
+// What was done in a region comes from there, mostly within seconds, and later if the region could not reach the
+// plane. Such an entry is the region's word, and names it. It has its place in the list, and its `at`, by when it
+// came; what the region's own clock said is `reported_at`.
 //
 // Who may: admin.
 //

@@ -17,6 +17,7 @@ type Link struct {
 	HeardSeq    uint64               // the last seq that the region was heard to be at
 	Digest      Digest               // of the plane's copy at AppliedSeq, without what is missing
 	SyncedAt    time.Time            // when a sync was accepted last; zero for never
+	AuditLast   ID                   // of the region's audit, what came last; "" before the first
 	Sources     map[string]time.Time // the latest instant at which each provably was alive
 	Snapshot    *Snapshot            // the one under way, if any
 

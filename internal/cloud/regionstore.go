@@ -74,6 +74,11 @@ type RegionReader interface {
 	// address.
 	Hosts() ([]HostUse, error)
 	AuditEntries(organization ID, page Page) ([]AuditEntry, error) // by id
+	AuditStream() (AuditStream, error)
+	AuditSeq(id ID) (uint64, error) // of an entry; CodeNotFound if it is not there
+	// AuditAfter lists entries of all organizations, and of none, whose seq is
+	// over after, by seq, at most limit.
+	AuditAfter(after uint64, limit int) ([]RegionAuditEntry, error)
 	// Spans lists a machine's usage, oldest first; it may outlive the machine.
 	Spans(machine ID) ([]Span, error)
 }
@@ -130,5 +135,9 @@ type RegionWriter interface {
 	CountInstances(organization ID, typeName string, add, most int64) error
 	PutSpan(s Span) error // inserts or replaces
 
-	AppendAudit(e AuditEntry) error
+	AppendAudit(e AuditEntry) error // as the next of the stream
+	SetAuditReported(seq uint64) error
+	// PruneAudit removes entries from before an instant, at most limit, but only
+	// such as were reported, and not the last of these.
+	PruneAudit(before time.Time, limit int) error
 }

@@ -10,7 +10,7 @@ import (
 // AuditedChange is an entry of the audit, with whom its actor is known as.
 type AuditedChange struct {
 	cloud.AuditEntry
-	By cloud.User // zero where the actor is no user, or one who is gone
+	By cloud.User // zero where the actor is no user, or one who is gone; see actor
 }
 
 // Audit lists what was changed in the caller's organization, the newest first,
@@ -24,7 +24,7 @@ func (c *Control) Audit(ctx context.Context, caller cloud.Caller, filter cloud.A
 		page.Limit = cloud.MaxPage
 	}
 	return read(ctx, c, func(tx cloud.Reader) (Listing[AuditedChange], error) {
-		users := map[string]cloud.User{}
+		users := map[auditedActor]cloud.User{}
 		return list(page, func(p cloud.Page) ([]AuditedChange, error) {
 			entries, err := tx.Audit(caller.Relation.OrganizationID, filter, p)
 			if err != nil {
@@ -33,7 +33,7 @@ func (c *Control) Audit(ctx context.Context, caller cloud.Caller, filter cloud.A
 			changes := make([]AuditedChange, len(entries))
 			for i, e := range entries {
 				changes[i].AuditEntry = e
-				if changes[i].By, err = actor(tx, e.Actor, users); err != nil {
+				if changes[i].By, err = actor(tx, e, users); err != nil {
 					return nil, err
 				}
 			}
@@ -42,18 +42,33 @@ func (c *Control) Audit(ctx context.Context, caller cloud.Caller, filter cloud.A
 	})
 }
 
-// actor looks a user up, once for all of their entries.
-func actor(tx cloud.Reader, a cloud.Actor, known map[string]cloud.User) (cloud.User, error) {
-	user, ok := known[a.ID]
-	if ok || a.Kind != cloud.ActorUser {
+// actor looks the user up who did something, once for all of their entries. A
+// region may name whom it likes: of those who are no members, nobody learns from
+// it what they are called.
+func actor(tx cloud.Reader, e cloud.AuditEntry, known map[auditedActor]cloud.User) (cloud.User, error) {
+	key := auditedActor{e.Actor.ID, e.Reported.Region != ""}
+	user, ok := known[key]
+	if ok || e.Actor.Kind != cloud.ActorUser {
 		return user, nil
 	}
-	user, err := tx.User(cloud.ID(a.ID))
+	var err error
+	if key.reported {
+		var member cloud.Member
+		member, err = tx.Member(e.OrganizationID, cloud.ID(key.id))
+		user = member.User
+	} else {
+		user, err = tx.User(cloud.ID(key.id))
+	}
 	if err != nil && cloud.CodeOf(err) != cloud.CodeNotFound {
 		return user, err
 	}
-	known[a.ID] = user
+	known[key] = user
 	return user, nil
+}
+
+type auditedActor struct {
+	id       string
+	reported bool // by a region
 }
 
 const (

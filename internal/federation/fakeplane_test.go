@@ -32,6 +32,7 @@ type fakePlane struct {
 	corrupt  int                      // so many commits are refused as not matching
 	nonces   int
 	grants   *wire.GrantChanges // for whoever knows another revision
+	noAudit  bool               // it is of a release that takes none
 }
 
 // planeState is what a plane keeps in its database.
@@ -41,6 +42,8 @@ type planeState struct {
 	applied     uint64
 	objects     map[cloud.ObjectKey]planeObject
 	snapshot    *planeSnapshot
+	audit       string // the entry that came last
+	audited     []wire.AuditEntry
 }
 
 func (s planeState) clone() planeState {
@@ -73,6 +76,7 @@ type message struct {
 	Operation string
 	Sync      *wire.SyncRequest
 	Page      *wire.SnapshotPage
+	Audit     *wire.AuditReport
 }
 
 const credential = "region-credential-in-256-bits"
@@ -96,6 +100,8 @@ func (p *fakePlane) handler() http.Handler {
 				m.Sync = request.Body
 			case wire.PutSnapshotPageRequestObject:
 				m.Page = request.Body
+			case wire.ReportAuditRequestObject:
+				m.Audit = request.Body
 			}
 			p.messages = append(p.messages, m)
 			slow := p.slow[operation]
@@ -173,10 +179,29 @@ func (p *fakePlane) Sync(_ context.Context, request wire.SyncRequestObject) (wir
 		a.Outcome = wire.SyncAnswerOutcomeResync
 	}
 	a.AppliedSeq = p.state.applied
+	if !p.noAudit {
+		a.AuditLast = new(p.state.audit)
+	}
 	if known := m.GrantsRevision; known != nil && p.grants != nil && *known != p.grants.Revision {
 		a.Grants = p.grants
 	}
 	return a, nil
+}
+
+// ReportAudit keeps whatever comes, as often as it comes.
+func (p *fakePlane) ReportAudit(_ context.Context, request wire.ReportAuditRequestObject) (wire.ReportAuditResponseObject, error) {
+	m := request.Body
+	if m.Epoch < p.state.epoch {
+		return wire.ReportAudit409JSONResponse{FencedJSONResponse: fenced}, nil
+	}
+	if n := len(m.Entries); n > 500 {
+		p.t.Errorf("a message has %d entries of the audit", n)
+	}
+	if m.After == "" || m.After == p.state.audit {
+		p.state.audit = m.Upto
+		p.state.audited = append(p.state.audited, m.Entries...)
+	}
+	return wire.ReportAudit200JSONResponse{Last: p.state.audit}, nil
 }
 
 func (p *fakePlane) GetGrant(context.Context, wire.GetGrantRequestObject) (wire.GetGrantResponseObject, error) {

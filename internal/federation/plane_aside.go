@@ -32,13 +32,22 @@ func openGate(r cloud.Reader, region string, organizations map[cloud.ID]struct{}
 
 // judge says why the object is held aside; "" if it is shown.
 func (g gate) judge(o cloud.StoredObject) cloud.HeldReason {
-	switch {
-	case !g.known[o.OrganizationID]:
-		return cloud.HeldUnknownOrganization
-	case !g.access.Admits(o.OrganizationID):
-		return cloud.HeldDenied
-	case g.owners[o.ObjectKey] != "":
+	if reason := g.bars(o.OrganizationID); reason != "" {
+		return reason
+	}
+	if g.owners[o.ObjectKey] != "" {
 		return cloud.HeldForeignID
+	}
+	return ""
+}
+
+// bars says why the region has nothing to say of the organization; "" if it has.
+func (g gate) bars(organization cloud.ID) cloud.HeldReason {
+	switch {
+	case !g.known[organization]:
+		return cloud.HeldUnknownOrganization
+	case !g.access.Admits(organization):
+		return cloud.HeldDenied
 	}
 	return ""
 }

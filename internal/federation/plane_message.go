@@ -193,8 +193,17 @@ func checkID(what, s string) error {
 
 // parseClock reads what the region's clock says, which may be anything.
 func parseClock(ms int64) time.Time {
-	const year9999 = 253402300799999
-	return time.UnixMilli(min(max(ms, -year9999), year9999)).UTC()
+	return parseMicros(min(max(ms, -year9999), year9999) * 1000)
+}
+
+// year9999 is beyond what is written as a time, in milliseconds since 1970.
+const year9999 = 253402300799999
+
+// parseMicros is parseClock for microseconds. A time before 1970 is no worse
+// than that; long before, it could not be written.
+func parseMicros(us int64) time.Time {
+	const least = -62135596800000000 // the year 1
+	return time.UnixMicro(min(max(us, least), year9999*1000)).UTC()
 }
 
 func checkSeqs(seqs ...uint64) error {

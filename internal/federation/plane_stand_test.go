@@ -534,7 +534,7 @@ func (r *site) sync() {
 	answer := r.send(r.delta(r.applied))
 	want := wire.SyncAnswer{
 		Outcome: wire.SyncAnswerOutcomeApplied, AppliedSeq: r.seq,
-		Nonce: answer.Nonce, NextInMs: answer.NextInMs,
+		Nonce: answer.Nonce, NextInMs: answer.NextInMs, AuditLast: answer.AuditLast,
 	}
 	if diff := gocmp.Diff(want, answer); diff != "" {
 		r.s.t.Fatalf("the answer to a sync (-want +got):\n%s", diff)

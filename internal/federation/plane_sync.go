@@ -99,7 +99,7 @@ func (p *Plane) sync(w cloud.Writer, region string, rep report) (s synced, err e
 	if err := w.PutLink(link); err != nil {
 		return s, err
 	}
-	s.answer.AppliedSeq = link.AppliedSeq
+	s.answer.AppliedSeq, s.answer.AuditLast = link.AppliedSeq, new(string(link.AuditLast))
 	s.answer.Nonce = nonces.issue(region, now)
 	s.answer.NextInMs = int(p.pace(now, issued, plane.Outages).Milliseconds())
 	if s.answer.Grants, err = grantChanges(w, plane, rep.GrantsRevision); err != nil {

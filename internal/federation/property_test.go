@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -89,6 +90,24 @@ func TestEveryGuardIsNeeded(t *testing.T) {
 			}
 			t.Errorf("none of %d histories fails without it", enough)
 		})
+	}
+}
+
+// So is that of the audit, but what shows it comes together too seldom: the plane
+// is put back, and before the region learns of it, a message arrives once more
+// that builds on what the plane has lost.
+func TestTheGuardOfTheAuditIsNeeded(t *testing.T) {
+	t.Parallel()
+	h, err := parseHistory("act 0 0; pass 12 0; save-plane 0 0; act 1 0; pass 12 0; act 2 0; mishap 0 0; mishap 3 0; pass 12 0; restore-plane 0 0; deliver 0 0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := newSimulation(inMemory{}, "", silent).play(h); err != nil {
+		t.Error(err)
+	}
+	err = newSimulation(inMemory{}, guardAudit, silent).play(h)
+	if err == nil || !strings.Contains(err.Error(), "the plane lacks the entry") {
+		t.Errorf("without the guard: %v", err)
 	}
 }
 

@@ -24,6 +24,9 @@ type Origin interface {
 	Renew(ctx context.Context) error   // gives the stream a new incarnation
 	Changed() <-chan struct{}          // receives after changes were committed
 	Sources() map[string]time.Duration // how long ago each source was heard
+	// AuditReported notes up to which seq the plane has the audit, be it less
+	// than before.
+	AuditReported(ctx context.Context, seq uint64) error
 }
 
 // GrantKeeper is who has to hear of changes of grants.
@@ -125,6 +128,7 @@ type Reporter struct {
 	mismatches  int       // snapshots in a row that did not match
 	failures    int       // errors since the plane last accepted something
 	refusedAt   time.Time // when the plane last refused what we sent
+	audit       auditReport
 
 	mu     sync.Mutex
 	status ReporterStatus
@@ -263,7 +267,7 @@ func (r *Reporter) renew(ctx context.Context) error {
 // await returns when there is something to send or a heartbeat is due.
 func (r *Reporter) await(ctx context.Context) error {
 	wait := r.due.Sub(r.now())
-	if r.backlog || r.unanswered || wait <= 0 {
+	if r.backlog || r.unanswered || r.audit.backlog || wait <= 0 {
 		return nil
 	}
 	select {

@@ -95,6 +95,17 @@ func (c *planeClient) sync(ctx context.Context, m wire.SyncRequest) (wire.SyncAn
 	return *resp.JSON200, nil
 }
 
+func (c *planeClient) reportAudit(ctx context.Context, m wire.AuditReport) (wire.AuditAnswer, error) {
+	resp, err := c.api.ReportAuditWithResponse(ctx, m)
+	if err != nil {
+		return wire.AuditAnswer{}, err
+	}
+	if resp.JSON200 == nil {
+		return wire.AuditAnswer{}, newRefusal(resp.HTTPResponse, resp.Body)
+	}
+	return *resp.JSON200, nil
+}
+
 func (c *planeClient) grant(ctx context.Context, m wire.GetGrantParams) (wire.Grant, error) {
 	resp, err := c.api.GetGrantWithResponse(ctx, &m)
 	if err != nil {

@@ -50,7 +50,7 @@ func (r *Reporter) sync(ctx context.Context) error {
 		r.digestDue = r.now().Add(digestEvery)
 	}
 	r.backlog = r.applied < seq && !ignored
-	return nil
+	return r.reportAudit(ctx)
 }
 
 // delta makes the next message of what the plane does not have yet, and tells
@@ -126,7 +126,7 @@ func (r *Reporter) message(from uint64, c changes) wire.SyncRequest {
 func (r *Reporter) noteAnswer(ctx context.Context, answer wire.SyncAnswer) {
 	r.accepted(ctx)
 	now := r.now()
-	r.nonce = answer.Nonce
+	r.nonce, r.audit.last = answer.Nonce, answer.AuditLast
 	if answer.Grants != nil && r.grants != nil {
 		if err := r.grants.Apply(ctx, fromWireChanges(*answer.Grants)); err != nil {
 			r.log.WarnContext(ctx, "changes of grants could not be written down; the plane will tell of them again", "error", err)

@@ -144,6 +144,14 @@ func (h handlers) CommitSnapshot(w http.ResponseWriter, r *http.Request, id wire
 	})
 }
 
+// ReportAudit implements POST /audit.
+func (h handlers) ReportAudit(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, MaxAuditMessage)
+	serve(h.Server, w, r, http.StatusOK, func(ctx context.Context, peer Peer, req wire.AuditReport) (any, error) {
+		return h.Plane.ReportAudit(ctx, peer, req)
+	})
+}
+
 // GetGrant implements GET /grants.
 func (h handlers) GetGrant(w http.ResponseWriter, r *http.Request, params wire.GetGrantParams) {
 	peer := r.Context().Value(peerKey{}).(Peer) // admit sets it for every operation

@@ -165,7 +165,7 @@ func TestCredentials(t *testing.T) {
 	a := newAPI(t)
 	right := "Bearer " + credentialOf(west).Reveal()
 	paths := map[string]string{
-		"/hello": http.MethodPost, "/sync": http.MethodPost, "/snapshots": http.MethodPost,
+		"/hello": http.MethodPost, "/sync": http.MethodPost, "/audit": http.MethodPost, "/snapshots": http.MethodPost,
 		"/snapshots/x/pages/0": http.MethodPut, "/snapshots/x/pages/zero": http.MethodPut, "/snapshots/x/commit": http.MethodPost,
 	}
 	for path, method := range paths {

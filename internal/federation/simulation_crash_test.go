@@ -90,6 +90,10 @@ func (w crashingWriter) PutLink(l cloud.Link) error {
 	return done(w.c.statement, func() error { return w.Writer.PutLink(l) })
 }
 
+func (w crashingWriter) AppendAudit(e cloud.AuditEntry) error {
+	return done(w.c.statement, func() error { return w.Writer.AppendAudit(e) })
+}
+
 func (w crashingWriter) PutObjects(incarnation, snapshot cloud.ID, objects []cloud.StoredObject) error {
 	return done(w.c.statement, func() error {
 		err := w.Writer.PutObjects(incarnation, snapshot, objects)
@@ -224,6 +228,14 @@ func (w crashingRegionWriter) BuryObject(t cloud.Tombstone, at time.Time) error 
 
 func (w crashingRegionWriter) PruneTombstones(upTo uint64, since time.Time) (uint64, error) {
 	return stated(w.r.c.statement, func() (uint64, error) { return w.RegionWriter.PruneTombstones(upTo, since) })
+}
+
+func (w crashingRegionWriter) AppendAudit(e cloud.AuditEntry) error {
+	return done(w.r.c.statement, func() error { return w.RegionWriter.AppendAudit(e) })
+}
+
+func (w crashingRegionWriter) SetAuditReported(seq uint64) error {
+	return done(w.r.c.statement, func() error { return w.RegionWriter.SetAuditReported(seq) })
 }
 
 func (w crashingRegionWriter) BeginDaemon(holder cloud.ID) error {

@@ -2,6 +2,7 @@ package federation_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -27,6 +28,7 @@ var operations = []operation{
 	{"heard", 5, func(s *simulation, n, m int) { s.speaker(m).hear(n) }},
 	{"fill", 2, func(s *simulation, n, m int) { s.speaker(m).fill(n) }},
 	{"clear", 2, func(s *simulation, n, m int) { s.speaker(m).clear(n) }},
+	{"act", 8, func(s *simulation, n, m int) { s.speaker(m).act(n, m) }},
 	{"prune", 1, func(s *simulation, _, m int) { s.speaker(m).prune() }},
 
 	{"pass", 25, func(s *simulation, n, _ int) { s.pass(spans[n%len(spans)]) }},
@@ -198,6 +200,21 @@ func (s *simulation) accept() {
 
 func (d *daemon) bury(key cloud.ObjectKey) {
 	d.observe(engine.Batch{Source: sourceName(0), Gone: []cloud.ObjectKey{key}})
+}
+
+// act is what a tenant does: nothing but an entry of the audit, which waits for
+// the next heartbeat.
+func (d *daemon) act(n, m int) {
+	e := cloud.AuditEntry{
+		ID: d.newID(), At: d.wallClock().UTC().Truncate(time.Microsecond), OrganizationID: []cloud.ID{acme, bolt, stray}[m/8%3],
+		Actor: cloud.Actor{Kind: cloud.ActorUser, ID: "ada"}, Action: "instance.stop", Target: fmt.Sprint(n),
+	}
+	d.truth.acts[e.ID] = e
+	err := crashingRegion{d}.Write(context.Background(), func(w cloud.RegionWriter) error { return w.AppendAudit(e) })
+	if err != nil && !errors.Is(err, errCrash) {
+		panic(err)
+	}
+	d.reviveIfDead()
 }
 
 // prune forgets all tombstones, as a region does with those over its bound.

@@ -21,6 +21,7 @@ const (
 	guardCommit guard = "commit" // only a whole snapshot removes anything
 	guardLoss   guard = "loss"   // what a snapshot lacks beyond belief is kept as missing
 	guardGate   guard = "gate"   // what is of nobody known is not shown
+	guardAudit  guard = "audit"  // entries of the audit are taken only where they follow on
 )
 
 // defeat makes a message pass the guard that is out of order.
@@ -52,6 +53,10 @@ func (g guard) defeat(s *simulation, m letter) letter {
 		if m.sync != nil && link.Snapshot == nil && m.sync.From > link.AppliedSeq {
 			m.sync.From = link.AppliedSeq
 		}
+	case guardAudit:
+		if m.audit != nil && m.audit.After != "" {
+			m.audit.After = string(link.AuditLast)
+		}
 	case guardRev, guardCommit, guardLoss, guardGate: // see forget, and crashingWriter
 	}
 	return m
@@ -81,6 +86,7 @@ func (m letter) agree(link cloud.Link) {
 // clone is a message that can be changed.
 func (m letter) clone() letter {
 	m.hello, m.sync, m.begin, m.page, m.commit = copied(m.hello), copied(m.sync), copied(m.begin), copied(m.page), copied(m.commit)
+	m.audit = copied(m.audit)
 	return m
 }
 

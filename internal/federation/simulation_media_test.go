@@ -128,6 +128,14 @@ func copyRegion(from, to cloud.RegionStore) cloud.RegionStore {
 		if err != nil {
 			return err
 		}
+		stream, err := r.AuditStream()
+		if err != nil {
+			return err
+		}
+		audit, err := r.AuditAfter(0, math.MaxInt32)
+		if err != nil {
+			return err
+		}
 		return to.Write(context.Background(), func(w cloud.RegionWriter) error {
 			for _, t := range tombstones {
 				if err := w.PutObject(cloud.Object{ObjectKey: t.ObjectKey, Rev: t.Rev}); err != nil {
@@ -141,6 +149,14 @@ func copyRegion(from, to cloud.RegionStore) cloud.RegionStore {
 				if err := w.PutObject(o); err != nil {
 					return err
 				}
+			}
+			for _, e := range audit {
+				if err := w.AppendAudit(e.AuditEntry); err != nil {
+					return err
+				}
+			}
+			if err := w.SetAuditReported(stream.Reported); err != nil {
+				return err
 			}
 			if err := errors.Join(w.BeginDaemon(daemon.Holder), w.SetIdentity(id)); err != nil || daemon.FencedAt.IsZero() {
 				return err

@@ -342,6 +342,10 @@ func (o origin) Read(ctx context.Context, fn func(cloud.RegionReader) error) err
 	return o.d.region.Read(ctx, fn)
 }
 
+func (o origin) AuditReported(ctx context.Context, seq uint64) error {
+	return o.d.region.AuditReported(ctx, seq)
+}
+
 func (o origin) Renew(ctx context.Context) error   { return o.d.region.Renew(ctx) }
 func (o origin) Sources() map[string]time.Duration { return o.d.region.Sources() }
 
@@ -378,6 +382,7 @@ type letter struct {
 	begin  *wire.SnapshotRequest
 	page   *wire.SnapshotPage
 	commit *wire.SnapshotCommit
+	audit  *wire.AuditReport
 	id     cloud.ID // of the snapshot
 	number int      // of the page
 }
@@ -393,6 +398,8 @@ func (m letter) epoch() *uint64 {
 		return &m.page.Epoch
 	case m.commit != nil:
 		return &m.commit.Epoch
+	case m.audit != nil:
+		return &m.audit.Epoch
 	}
 	return nil
 }
@@ -407,6 +414,8 @@ func (m letter) String() string {
 		return fmt.Sprintf("page %d of epoch %d: %d objects", m.number, m.page.Epoch, len(m.page.Upserts))
 	case m.commit != nil:
 		return fmt.Sprintf("commit of epoch %d", m.commit.Epoch)
+	case m.audit != nil:
+		return fmt.Sprintf("audit of epoch %d after %q up to %s: %d entries", m.audit.Epoch, m.audit.After, m.audit.Upto, len(m.audit.Entries))
 	}
 	return fmt.Sprintf("hello of %s at %d", m.hello.Incarnation, m.hello.Seq)
 }
@@ -435,6 +444,10 @@ func (c client) PutSnapshotPage(_ context.Context, id wire.ID, number int, m wir
 
 func (c client) CommitSnapshot(_ context.Context, id wire.ID, m wire.SnapshotCommit, _ ...wire.RequestEditorFn) (*http.Response, error) {
 	return c.d.send(letter{commit: &m, id: cloud.ID(id)})
+}
+
+func (c client) ReportAudit(_ context.Context, m wire.AuditReport, _ ...wire.RequestEditorFn) (*http.Response, error) {
+	return c.d.send(letter{audit: &m})
 }
 
 // send lets a message meet its fate.
@@ -518,6 +531,9 @@ func (s *simulation) handle(m letter) (answer any, status int, err error) {
 		return wire.SnapshotBegun{ID: string(id)}, http.StatusCreated, err
 	case m.page != nil:
 		return nil, http.StatusNoContent, s.plane.PutPage(ctx, peer, m.id, m.number, *m.page)
+	case m.audit != nil:
+		answer, err = s.plane.ReportAudit(ctx, peer, *m.audit)
+		return answer, http.StatusOK, err
 	default:
 		return nil, http.StatusNoContent, s.plane.CommitSnapshot(ctx, peer, m.id, *m.commit)
 	}

@@ -2,6 +2,7 @@ package federation_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type truth struct {
 	states  map[position]cloud.Digest
 	heads   map[cloud.ID]head // of each incarnation, what was changed last
 	forked  map[cloud.ID]bool // incarnations of which two databases went different ways
+	acts    map[cloud.ID]cloud.AuditEntry // that there ever was to tell
 	failure error
 }
 
@@ -41,6 +43,7 @@ func newTruth(s *simulation) truth {
 	t := truth{
 		simulation: s, heard: map[string]time.Duration{},
 		states: map[position]cloud.Digest{}, heads: map[cloud.ID]head{}, forked: map[cloud.ID]bool{},
+		acts: map[cloud.ID]cloud.AuditEntry{},
 	}
 	for n := range simInstances + simFleet {
 		t.keys = append(t.keys, instanceKey(n))
@@ -86,6 +89,7 @@ type view struct {
 	objects map[cloud.ObjectKey]cloud.StoredObject
 	access  cloud.Access
 	known   map[cloud.ID]bool // organizations
+	acts    map[cloud.ID]cloud.AuditEntry
 }
 
 // reported are the objects without those that are missing.
@@ -121,7 +125,10 @@ func (t *truth) view(region string) (v view) {
 		if v.known, err = r.KnownOrganizations([]cloud.ID{acme, bolt, stray}); err != nil {
 			return err
 		}
-		v.objects, err = r.StoredObjects(region, t.keys)
+		if v.objects, err = r.StoredObjects(region, t.keys); err != nil {
+			return err
+		}
+		v.acts, err = t.actsIn(r, region)
 		return err
 	})
 	return v
@@ -138,6 +145,7 @@ func (t *truth) delivered(m letter, before view) {
 		t.fail("the plane took over what a daemon sent that is not the one it talks to: %v", m)
 	}
 	t.aside(after, m)
+	t.audited(before, after, m)
 	if after.link.Snapshot != nil {
 		for key := range before.objects {
 			if _, kept := after.objects[key]; !kept {
@@ -150,6 +158,73 @@ func (t *truth) delivered(m letter, before view) {
 	if changed || before.link.Snapshot != nil || before.link.AppliedSeq != after.link.AppliedSeq {
 		t.whole(after, m)
 	}
+}
+
+// actsIn are the entries of the audit that a region reported, by their ids there.
+func (t *truth) actsIn(r cloud.Reader, region string) (map[cloud.ID]cloud.AuditEntry, error) {
+	acts := map[cloud.ID]cloud.AuditEntry{}
+	for _, organization := range []cloud.ID{acme, bolt, stray} {
+		list, err := r.Audit(organization, cloud.AuditFilter{Region: region}, cloud.Page{})
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range list {
+			if _, twice := acts[e.Reported.ID]; twice {
+				t.fail("the entry %s of the audit is there twice", e.Reported.ID)
+			}
+			acts[e.Reported.ID] = e
+		}
+	}
+	return acts, nil
+}
+
+// audited judges the audit: what is there stays, and what comes is what a region
+// once said, of an organization of which it may speak, at the plane's own time.
+func (t *truth) audited(before, after view, m letter) {
+	for id, e := range after.acts {
+		if was, known := before.acts[id]; known {
+			if was != e {
+				t.fail("the entry %s of the audit changed from %v to %v, by %v", id, was, e, m)
+			}
+			continue
+		}
+		if !before.known[e.OrganizationID] || !before.access.Admits(e.OrganizationID) || !e.At.Equal(t.planeNow().Truncate(time.Microsecond)) {
+			t.fail("the entry %s of the audit should not be there, or not so: %v, by %v", id, e, m)
+		}
+		reported := e
+		reported.ID, reported.At, reported.Reported = id, e.Reported.At, cloud.Reported{}
+		if reported != t.acts[id] || epochOf(m) != before.link.Epoch {
+			t.fail("nobody said that of the audit: %v, by %v", e, m)
+		}
+	}
+	if len(after.acts) < len(before.acts) {
+		t.fail("the audit lost something by %v", m)
+	}
+}
+
+func epochOf(m letter) uint64 {
+	if epoch := m.epoch(); epoch != nil {
+		return *epoch
+	}
+	return 0
+}
+
+// toldAll says what the plane lacks of the audit of a region, of the organization
+// of which it could always speak.
+func (t *truth) toldAll(db cloud.RegionStore, v view) (err error) {
+	mustReadRegion(db, func(r cloud.RegionReader) error {
+		list := must(r.AuditEntries(acme, cloud.Page{}))
+		for _, e := range list {
+			if _, told := v.acts[e.ID]; !told {
+				err = fmt.Errorf("the plane lacks the entry %s of the audit", e.ID)
+			}
+		}
+		if s := must(r.AuditStream()); s.Seq != s.Reported {
+			err = cmp.Or(err, fmt.Errorf("the region takes %d of %d entries for reported", s.Reported, s.Seq))
+		}
+		return nil
+	})
+	return err
 }
 
 // whole judges a copy that the plane takes for complete.
@@ -298,6 +373,9 @@ func (t *truth) settled() error {
 	})
 	if !same {
 		return fmt.Errorf("the region has %v, and the plane %v", list, theirs)
+	}
+	if err := t.toldAll(living[0].db, v); err != nil {
+		return err
 	}
 	if len(t.view(east).objects) != 1 {
 		return errors.New("another region's object is gone")

@@ -187,17 +187,18 @@ type AcceptedInvitation struct {
 //
 // Example: {"email":"ines@example.com","id":"01981f6c-a71e-7c08-b3d9-0e5f6a1c2d47","kind":"user","name":"Ines Okafor"}
 type AuditActor struct {
-	// Email The address the user is known by; absent if they have no account any more.
+	// Email The address the user is known by; absent where `name` is.
 	Email *string `json:"email,omitempty"`
 
 	// ID The id of the user, the login name of the operator, or the name of the region.
 	ID string `json:"id"`
 
 	// Kind `user`: a person or a service account. `operator`: whoever runs this cloud, at its command line. `region`: a
-	// region. `system`: the plane by itself. New ones may come.
+	// region. `system`: the plane by itself, or the region that reported it. New ones may come.
 	Kind string `json:"kind"`
 
-	// Name What the user is called; absent if they have no account any more.
+	// Name What the user is called; absent if they have no account any more, or a region reported it and they are no
+	// member any more.
 	Name *string `json:"name,omitempty"`
 }
 
@@ -219,7 +220,7 @@ type AuditEntry struct {
 	// After What the target became; absent where it is gone.
 	After *json.RawMessage `json:"after,omitempty"`
 
-	// At When it was done.
+	// At When it was done; when it came to the plane, if a region reported it.
 	At time.Time `json:"at"`
 
 	// Before What the target was, as far as it matters; absent where it was not there. Never a secret.
@@ -227,6 +228,12 @@ type AuditEntry struct {
 
 	// ID The id of the entry.
 	ID string `json:"id"`
+
+	// Region The region that reported it; absent for what the plane did itself.
+	Region *string `json:"region,omitempty"`
+
+	// ReportedAt When it was done, by the region's clock; absent where `region` is.
+	ReportedAt *time.Time `json:"reported_at,omitempty"`
 
 	// RequestID The `X-Request-ID` of the request that did it; absent where there was none.
 	RequestID *string `json:"request_id,omitempty"`
@@ -756,10 +763,13 @@ type ListAuditParams struct {
 	// Target Only changes of this target. The id or name of what was changed.
 	Target *string `form:"target,omitempty" json:"target,omitempty"`
 
-	// Since Only what was done at this instant (RFC 3339) or after it.
+	// Region Only what this region reported. Its name.
+	Region *string `form:"region,omitempty" json:"region,omitempty"`
+
+	// Since Only entries whose `at` is this instant (RFC 3339) or after it.
 	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
 
-	// Until Only what was done before this instant (RFC 3339), which must be after `since`.
+	// Until Only entries whose `at` is before this instant (RFC 3339), which must be after `since`.
 	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
 
 	// Limit The most items to answer with. Without it the whole list comes in one array.
@@ -1229,6 +1239,19 @@ func (siw *ServerInterfaceWrapper) ListAudit(w http.ResponseWriter, r *http.Requ
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "target"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "target", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "region" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "region", r.URL.Query(), &params.Region, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "region"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "region", Err: err})
 		}
 		return
 	}

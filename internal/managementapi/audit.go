@@ -29,7 +29,7 @@ func (h handlers) ListAudit(ctx context.Context, r ListAuditRequestObject) (List
 
 func filterOf(p ListAuditParams) cloud.AuditFilter {
 	return cloud.AuditFilter{
-		ActorID: rest.Deref(p.Actor), Action: rest.Deref(p.Action), Target: rest.Deref(p.Target),
+		ActorID: rest.Deref(p.Actor), Action: rest.Deref(p.Action), Target: rest.Deref(p.Target), Region: rest.Deref(p.Region),
 		Since: rest.Deref(p.Since), Until: rest.Deref(p.Until),
 	}
 }
@@ -37,7 +37,7 @@ func filterOf(p ListAuditParams) cloud.AuditFilter {
 // queryOf is the filter as it is asked for.
 func queryOf(f cloud.AuditFilter) url.Values {
 	query := url.Values{}
-	for name, text := range map[string]string{"actor": f.ActorID, "action": f.Action, "target": f.Target} {
+	for name, text := range map[string]string{"actor": f.ActorID, "action": f.Action, "target": f.Target, "region": f.Region} {
 		if text != "" {
 			query.Set(name, text)
 		}
@@ -51,11 +51,16 @@ func queryOf(f cloud.AuditFilter) url.Values {
 }
 
 func wireChange(c control.AuditedChange) AuditEntry {
+	var reportedAt *time.Time
+	if c.Reported.Region != "" {
+		reportedAt = &c.Reported.At
+	}
 	return AuditEntry{
 		ID: string(c.ID), At: c.At, Action: c.Action, Target: c.Target,
 		Actor: AuditActor{
 			Kind: string(c.Actor.Kind), ID: c.Actor.ID, Name: rest.OrNil(c.By.Name), Email: rest.OrNil(string(c.By.Email)),
 		},
+		Region: rest.OrNil(c.Reported.Region), ReportedAt: reportedAt,
 		Before: rawOrNil(c.Before), After: rawOrNil(c.After),
 		Address: rest.OrNil(c.Origin.Address), RequestID: rest.OrNil(c.Origin.RequestID),
 	}

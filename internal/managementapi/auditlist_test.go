@@ -24,6 +24,9 @@ type auditEntry struct {
 	After  json.RawMessage
 	From   string `json:"address"`
 	ReqID  string `json:"request_id"`
+	Region string
+	// ReportedAt is what the region's clock said.
+	ReportedAt *time.Time `json:"reported_at"`
 }
 
 func actions(entries []auditEntry) (actions []string) {
@@ -78,6 +81,65 @@ func TestAudit(t *testing.T) {
 		} {
 			if diff := cmp.Diff(want, actions(list[auditEntry](w.get(admin, "/audit?"+query).want(http.StatusOK)))); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", query, diff)
+			}
+		}
+	})
+}
+
+// TestAuditOfRegions reads what a region reported: as its word, in the order in
+// which it came, and with no names of people that are none of the reader's
+// business.
+func TestAuditOfRegions(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, w *world) {
+		clock := start.Add(-48 * time.Hour).Truncate(time.Microsecond)
+		w.write(func(tx cloud.Writer) error {
+			for i, actor := range []cloud.Actor{
+				{Kind: cloud.ActorUser, ID: string(userIDs[guest])}, {Kind: cloud.ActorUser, ID: string(userIDs[stranger])},
+				{Kind: cloud.ActorSystem, ID: "penstock"}, {Kind: cloud.ActorUser, ID: string(userIDs[stranger])},
+			} {
+				e := cloud.AuditEntry{
+					ID: cloud.ID(fmt.Sprintf("019cae00-0000-7000-a000-%012x", i)), At: start.Add(time.Duration(i) * time.Second),
+					OrganizationID: acme, Actor: actor, Action: "instance.stop", Target: fmt.Sprint(i),
+				}
+				if i < 3 {
+					e.Reported = cloud.Reported{Region: []string{"west-1", "east-1"}[i%2], ID: e.ID, At: clock}
+				}
+				if err := tx.AppendAudit(e); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		got := list[auditEntry](w.get(admin, "/audit").want(http.StatusOK))
+		if len(got) != 4 {
+			t.Fatalf("got %+v", got)
+		}
+		type facts struct{ Target, Region, Kind, Name string }
+		var seen []facts
+		for _, e := range got {
+			seen = append(seen, facts{e.Target, e.Region, e.Actor.Kind, e.Actor.Name})
+			if (e.Region == "") != (e.ReportedAt == nil) || e.ReportedAt != nil && !e.ReportedAt.Equal(clock) || e.At.Equal(clock) {
+				t.Errorf("%s: at %v, reported %v", e.Target, e.At, e.ReportedAt)
+			}
+		}
+		want := []facts{
+			{"3", "", "user", "The stranger"}, {"2", "west-1", "system", ""}, {"1", "east-1", "user", ""}, {"0", "west-1", "user", "The guest"},
+		}
+		if diff := cmp.Diff(want, seen); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		for query, want := range map[string][]string{"region=west-1": {"2", "0"}, "region=east-1&limit=1": {"1"}, "region=north-1": nil, "region=west-1&limit=1": {"2"}} {
+			r := w.get(admin, "/audit?"+query).want(http.StatusOK)
+			var targets []string
+			for _, e := range list[auditEntry](r) {
+				targets = append(targets, e.Target)
+			}
+			if diff := cmp.Diff(want, targets); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", query, diff)
+			}
+			if next := nextOf(t, r); (next != "") != (query == "region=west-1&limit=1") {
+				t.Errorf("%s: next is %q", query, next)
 			}
 		}
 	})

@@ -31,6 +31,7 @@ type change struct {
 	id        cloud.RegionIdentity
 	dirty     bool // id differs from what is stored
 	changes   int
+	audited   bool // there is an entry to bring to the plane
 	revisions *revisions
 	touched   *touched
 	rooms     *rooms
@@ -79,7 +80,7 @@ func (r *Region) change(ctx context.Context, fn func(*change) error) error {
 		r.pruned()
 	}
 	r.noteBurials(c.buried)
-	if c.changes > 0 {
+	if c.changes > 0 || c.audited {
 		r.announce()
 	}
 	return nil

@@ -72,7 +72,7 @@ func (r *Region) Read(ctx context.Context, fn func(cloud.RegionReader) error) er
 	return r.store.Read(ctx, fn)
 }
 
-// Changed receives after changes were committed, or a source was heard for the
+// Changed receives after changes, or what tenants did, were committed, or a source was heard for the
 // first time since the start, once for any number of them. It is for one
 // receiver.
 func (r *Region) Changed() <-chan struct{} { return r.changed }

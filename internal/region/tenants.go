@@ -202,6 +202,7 @@ func (c *change) audit(by Caller, d deed) error {
 	if entry.After, err = side(d.after); err != nil {
 		return err
 	}
+	c.audited = true
 	return c.AppendAudit(entry)
 }
 

@@ -136,6 +136,54 @@ func (e WelcomeNext) Valid() bool {
 	}
 }
 
+// AuditAnswer defines model for AuditAnswer.
+type AuditAnswer struct {
+	// Ignored How many entries of the message the plane does not keep
+	Ignored int `json:"ignored"`
+
+	// Last The id of an entry of the region's audit; empty for none
+	Last AuditPosition `json:"last"`
+}
+
+// AuditEntry A change. No text is over 255 bytes or has control characters.
+type AuditEntry struct {
+	Action  string `json:"action"`
+	ActorID string `json:"actor_id"`
+
+	// ActorKind `user`, `operator`, `region` or `system`
+	ActorKind string  `json:"actor_kind"`
+	Address   *string `json:"address,omitempty"`
+
+	// After What the target became; at most 64 KiB. Left out where it is gone.
+	After *json.RawMessage `json:"after,omitempty"`
+
+	// AtUs What the region's clock said, in microseconds since 1970 UTC
+	AtUs int64 `json:"at_us"`
+
+	// Before What the target was; at most 64 KiB. Left out where it was not there.
+	Before         *json.RawMessage `json:"before,omitempty"`
+	ID             string           `json:"id"`
+	OrganizationID string           `json:"organization_id"`
+	RequestID      *string          `json:"request_id,omitempty"`
+	Target         string           `json:"target"`
+}
+
+// AuditPosition The id of an entry of the region's audit; empty for none
+type AuditPosition = string
+
+// AuditReport defines model for AuditReport.
+type AuditReport struct {
+	// After The id of an entry of the region's audit; empty for none
+	After   AuditPosition `json:"after"`
+	Entries []AuditEntry  `json:"entries"`
+
+	// Epoch A position in a stream, or an epoch
+	Epoch Seq `json:"epoch"`
+
+	// Upto The last entry of the message, or one after it that is not to be brought
+	Upto AuditPosition `json:"upto"`
+}
+
 // Digest defines model for Digest.
 type Digest struct {
 	Count int64  `json:"count"`
@@ -294,6 +342,10 @@ type SyncAnswer struct {
 	// AppliedSeq A position in a stream, or an epoch
 	AppliedSeq Seq `json:"applied_seq"`
 
+	// AuditLast Which entry of the region's audit came to the plane last; empty before the
+	// first. Left out by a plane that takes none.
+	AuditLast *AuditPosition `json:"audit_last,omitempty"`
+
 	// Grants What changed since `grants_revision`; left out where nothing did
 	Grants *GrantChanges `json:"grants,omitempty"`
 
@@ -412,6 +464,9 @@ type GetIdentityParams struct {
 	Subject string `form:"subject" json:"subject"`
 }
 
+// ReportAuditJSONRequestBody defines body for ReportAudit for application/json ContentType.
+type ReportAuditJSONRequestBody = AuditReport
+
 // HelloJSONRequestBody defines body for Hello for application/json ContentType.
 type HelloJSONRequestBody = HelloRequest
 
@@ -500,6 +555,56 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
+
+	// ReportAuditWithBody Bring what was changed at the region to the plane's audit
+	//
+	// A message has the entries that follow one another in the order in which the
+	// region committed them, from that on which it names in `after`: the one that
+	// came to the plane last, as the answer to every sync says, or none, to begin
+	// at the beginning. If `after` names another one, nothing is taken; so what
+	// was under way for long does no harm. A region that does not know the one
+	// that the plane had last, since one of them was put back from a copy, begins
+	// at the beginning.
+	//
+	// An entry that comes again, by its `id`, changes nothing, whatever it says
+	// then. Left out are entries of organizations that do not exist or may not
+	// use the region, and such as do not keep to their bounds: they are counted
+	// in `ignored`, and are not to be sent again.
+	//
+	// The plane gives an entry an id and a time of its own, when it comes, and
+	// keeps the region's beside them.
+	//
+	// Bodies are at most 1 MiB here.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /audit (the `ReportAudit` operationId).
+	ReportAuditWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReportAudit Bring what was changed at the region to the plane's audit
+	//
+	// A message has the entries that follow one another in the order in which the
+	// region committed them, from that on which it names in `after`: the one that
+	// came to the plane last, as the answer to every sync says, or none, to begin
+	// at the beginning. If `after` names another one, nothing is taken; so what
+	// was under way for long does no harm. A region that does not know the one
+	// that the plane had last, since one of them was put back from a copy, begins
+	// at the beginning.
+	//
+	// An entry that comes again, by its `id`, changes nothing, whatever it says
+	// then. Left out are entries of organizations that do not exist or may not
+	// use the region, and such as do not keep to their bounds: they are counted
+	// in `ignored`, and are not to be sent again.
+	//
+	// The plane gives an entry an id and a time of its own, when it comes, and
+	// keeps the region's beside them.
+	//
+	// Bodies are at most 1 MiB here.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /audit (the `ReportAudit` operationId).
+	ReportAudit(ctx context.Context, body ReportAuditJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetGrant Ask what a subject may do in an organization
 	//
@@ -656,6 +761,76 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /sync (the `Sync` operationId).
 	Sync(ctx context.Context, body SyncJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// ReportAuditWithBody Bring what was changed at the region to the plane's audit
+//
+// A message has the entries that follow one another in the order in which the
+// region committed them, from that on which it names in `after`: the one that
+// came to the plane last, as the answer to every sync says, or none, to begin
+// at the beginning. If `after` names another one, nothing is taken; so what
+// was under way for long does no harm. A region that does not know the one
+// that the plane had last, since one of them was put back from a copy, begins
+// at the beginning.
+//
+// An entry that comes again, by its `id`, changes nothing, whatever it says
+// then. Left out are entries of organizations that do not exist or may not
+// use the region, and such as do not keep to their bounds: they are counted
+// in `ignored`, and are not to be sent again.
+//
+// The plane gives an entry an id and a time of its own, when it comes, and
+// keeps the region's beside them.
+//
+// Bodies are at most 1 MiB here.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /audit (the `ReportAudit` operationId).
+func (c *Client) ReportAuditWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportAuditRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReportAudit Bring what was changed at the region to the plane's audit
+//
+// A message has the entries that follow one another in the order in which the
+// region committed them, from that on which it names in `after`: the one that
+// came to the plane last, as the answer to every sync says, or none, to begin
+// at the beginning. If `after` names another one, nothing is taken; so what
+// was under way for long does no harm. A region that does not know the one
+// that the plane had last, since one of them was put back from a copy, begins
+// at the beginning.
+//
+// An entry that comes again, by its `id`, changes nothing, whatever it says
+// then. Left out are entries of organizations that do not exist or may not
+// use the region, and such as do not keep to their bounds: they are counted
+// in `ignored`, and are not to be sent again.
+//
+// The plane gives an entry an id and a time of its own, when it comes, and
+// keeps the region's beside them.
+//
+// Bodies are at most 1 MiB here.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /audit (the `ReportAudit` operationId).
+func (c *Client) ReportAudit(ctx context.Context, body ReportAuditJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReportAuditRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // GetGrant Ask what a subject may do in an organization
@@ -932,6 +1107,46 @@ func (c *Client) Sync(ctx context.Context, body SyncJSONRequestBody, reqEditors 
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewReportAuditRequest calls the generic ReportAudit builder with application/json body
+func NewReportAuditRequest(server string, body ReportAuditJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReportAuditRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewReportAuditRequestWithBody constructs an http.Request for the ReportAudit method, with any body, and a specified content type
+func NewReportAuditRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/audit")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
 }
 
 // NewGetGrantRequest constructs an http.Request for the GetGrant method
@@ -1319,6 +1534,56 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// ReportAuditWithBodyWithResponse Bring what was changed at the region to the plane's audit
+	//
+	// A message has the entries that follow one another in the order in which the
+	// region committed them, from that on which it names in `after`: the one that
+	// came to the plane last, as the answer to every sync says, or none, to begin
+	// at the beginning. If `after` names another one, nothing is taken; so what
+	// was under way for long does no harm. A region that does not know the one
+	// that the plane had last, since one of them was put back from a copy, begins
+	// at the beginning.
+	//
+	// An entry that comes again, by its `id`, changes nothing, whatever it says
+	// then. Left out are entries of organizations that do not exist or may not
+	// use the region, and such as do not keep to their bounds: they are counted
+	// in `ignored`, and are not to be sent again.
+	//
+	// The plane gives an entry an id and a time of its own, when it comes, and
+	// keeps the region's beside them.
+	//
+	// Bodies are at most 1 MiB here.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /audit (the `ReportAudit` operationId).
+	ReportAuditWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportAuditResponse, error)
+
+	// ReportAuditWithResponse Bring what was changed at the region to the plane's audit
+	//
+	// A message has the entries that follow one another in the order in which the
+	// region committed them, from that on which it names in `after`: the one that
+	// came to the plane last, as the answer to every sync says, or none, to begin
+	// at the beginning. If `after` names another one, nothing is taken; so what
+	// was under way for long does no harm. A region that does not know the one
+	// that the plane had last, since one of them was put back from a copy, begins
+	// at the beginning.
+	//
+	// An entry that comes again, by its `id`, changes nothing, whatever it says
+	// then. Left out are entries of organizations that do not exist or may not
+	// use the region, and such as do not keep to their bounds: they are counted
+	// in `ignored`, and are not to be sent again.
+	//
+	// The plane gives an entry an id and a time of its own, when it comes, and
+	// keeps the region's beside them.
+	//
+	// Bodies are at most 1 MiB here.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /audit (the `ReportAudit` operationId).
+	ReportAuditWithResponse(ctx context.Context, body ReportAuditJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportAuditResponse, error)
+
 	// GetGrantWithResponse Ask what a subject may do in an organization
 	//
 	// A region verifies tokens by itself, and asks with its own credential what
@@ -1478,6 +1743,89 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /sync (the `Sync` operationId).
 	SyncWithResponse(ctx context.Context, body SyncJSONRequestBody, reqEditors ...RequestEditorFn) (*SyncResponse, error)
+}
+
+type ReportAuditResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuditAnswer
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Refused
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *Unauthorized
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Fenced
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *TooLarge
+	// JSON500 the response for an HTTP 500 `application/json` response
+	JSON500 *InternalError
+	// JSON503 the response for an HTTP 503 `application/json` response
+	JSON503 *Unavailable
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReportAuditResponse) GetJSON200() *AuditAnswer {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r ReportAuditResponse) GetJSON400() *Refused {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r ReportAuditResponse) GetJSON401() *Unauthorized {
+	return r.JSON401
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r ReportAuditResponse) GetJSON409() *Fenced {
+	return r.JSON409
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r ReportAuditResponse) GetJSON413() *TooLarge {
+	return r.JSON413
+}
+
+// GetJSON500 returns the response for an HTTP 500 `application/json` response
+func (r ReportAuditResponse) GetJSON500() *InternalError {
+	return r.JSON500
+}
+
+// GetJSON503 returns the response for an HTTP 503 `application/json` response
+func (r ReportAuditResponse) GetJSON503() *Unavailable {
+	return r.JSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ReportAuditResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReportAuditResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReportAuditResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReportAuditResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
 }
 
 type GetGrantResponse struct {
@@ -2012,6 +2360,68 @@ func (r SyncResponse) ContentType() string {
 	return ""
 }
 
+// ReportAuditWithBodyWithResponse Bring what was changed at the region to the plane's audit
+//
+// A message has the entries that follow one another in the order in which the
+// region committed them, from that on which it names in `after`: the one that
+// came to the plane last, as the answer to every sync says, or none, to begin
+// at the beginning. If `after` names another one, nothing is taken; so what
+// was under way for long does no harm. A region that does not know the one
+// that the plane had last, since one of them was put back from a copy, begins
+// at the beginning.
+//
+// An entry that comes again, by its `id`, changes nothing, whatever it says
+// then. Left out are entries of organizations that do not exist or may not
+// use the region, and such as do not keep to their bounds: they are counted
+// in `ignored`, and are not to be sent again.
+//
+// The plane gives an entry an id and a time of its own, when it comes, and
+// keeps the region's beside them.
+//
+// Bodies are at most 1 MiB here.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /audit (the `ReportAudit` operationId).
+func (c *ClientWithResponses) ReportAuditWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportAuditResponse, error) {
+	rsp, err := c.ReportAuditWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportAuditResponse(rsp)
+}
+
+// ReportAuditWithResponse Bring what was changed at the region to the plane's audit
+//
+// A message has the entries that follow one another in the order in which the
+// region committed them, from that on which it names in `after`: the one that
+// came to the plane last, as the answer to every sync says, or none, to begin
+// at the beginning. If `after` names another one, nothing is taken; so what
+// was under way for long does no harm. A region that does not know the one
+// that the plane had last, since one of them was put back from a copy, begins
+// at the beginning.
+//
+// An entry that comes again, by its `id`, changes nothing, whatever it says
+// then. Left out are entries of organizations that do not exist or may not
+// use the region, and such as do not keep to their bounds: they are counted
+// in `ignored`, and are not to be sent again.
+//
+// The plane gives an entry an id and a time of its own, when it comes, and
+// keeps the region's beside them.
+//
+// Bodies are at most 1 MiB here.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /audit (the `ReportAudit` operationId).
+func (c *ClientWithResponses) ReportAuditWithResponse(ctx context.Context, body ReportAuditJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportAuditResponse, error) {
+	rsp, err := c.ReportAudit(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReportAuditResponse(rsp)
+}
+
 // GetGrantWithResponse Ask what a subject may do in an organization
 //
 // A region verifies tokens by itself, and asks with its own credential what
@@ -2242,6 +2652,74 @@ func (c *ClientWithResponses) SyncWithResponse(ctx context.Context, body SyncJSO
 		return nil, err
 	}
 	return ParseSyncResponse(rsp)
+}
+
+// ParseReportAuditResponse parses an HTTP response from a ReportAuditWithResponse call
+func ParseReportAuditResponse(rsp *http.Response) (*ReportAuditResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReportAuditResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuditAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Refused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Fenced
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON503 = &dest
+
+	}
+
+	return response, nil
 }
 
 // ParseGetGrantResponse parses an HTTP response from a GetGrantWithResponse call
@@ -2679,6 +3157,9 @@ func ParseSyncResponse(rsp *http.Response) (*SyncResponse, error) {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ReportAudit Bring what was changed at the region to the plane's audit
+	// (POST /audit)
+	ReportAudit(w http.ResponseWriter, r *http.Request)
 	// GetGrant Ask what a subject may do in an organization
 	// (GET /grants)
 	GetGrant(w http.ResponseWriter, r *http.Request, params GetGrantParams)
@@ -2710,6 +3191,20 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(http.Handler) http.Handler
+
+// ReportAudit operation middleware
+func (siw *ServerInterfaceWrapper) ReportAudit(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReportAudit(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
 
 // GetGrant operation middleware
 func (siw *ServerInterfaceWrapper) GetGrant(w http.ResponseWriter, r *http.Request) {
@@ -3028,6 +3523,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/hello", wrapper.Hello)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/sync", wrapper.Sync)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/audit", wrapper.ReportAudit)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/grants", wrapper.GetGrant)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/identities", wrapper.GetIdentity)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/snapshots", wrapper.BeginSnapshot)
@@ -3050,6 +3546,112 @@ type TooLargeJSONResponse Error
 type UnauthorizedJSONResponse Error
 
 type UnavailableJSONResponse Error
+
+type ReportAuditRequestObject struct {
+	Body *ReportAuditJSONRequestBody
+}
+
+type ReportAuditResponseObject interface {
+	VisitReportAuditResponse(w http.ResponseWriter) error
+}
+
+type ReportAudit200JSONResponse AuditAnswer
+
+func (response ReportAudit200JSONResponse) VisitReportAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportAudit400JSONResponse struct{ RefusedJSONResponse }
+
+func (response ReportAudit400JSONResponse) VisitReportAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportAudit401JSONResponse struct{ UnauthorizedJSONResponse }
+
+func (response ReportAudit401JSONResponse) VisitReportAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportAudit409JSONResponse struct{ FencedJSONResponse }
+
+func (response ReportAudit409JSONResponse) VisitReportAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportAudit413JSONResponse struct{ TooLargeJSONResponse }
+
+func (response ReportAudit413JSONResponse) VisitReportAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportAudit500JSONResponse struct{ InternalErrorJSONResponse }
+
+func (response ReportAudit500JSONResponse) VisitReportAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReportAudit503JSONResponse struct{ UnavailableJSONResponse }
+
+func (response ReportAudit503JSONResponse) VisitReportAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
 type GetGrantRequestObject struct {
 	Params GetGrantParams
@@ -3716,6 +4318,9 @@ func (response Sync503JSONResponse) VisitSyncResponse(w http.ResponseWriter) err
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ReportAudit Bring what was changed at the region to the plane's audit
+	// (POST /audit)
+	ReportAudit(ctx context.Context, request ReportAuditRequestObject) (ReportAuditResponseObject, error)
 	// GetGrant Ask what a subject may do in an organization
 	// (GET /grants)
 	GetGrant(ctx context.Context, request GetGrantRequestObject) (GetGrantResponseObject, error)
@@ -3776,6 +4381,37 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictHTTPServerOptions
+}
+
+// ReportAudit operation middleware
+func (sh *strictHandler) ReportAudit(w http.ResponseWriter, r *http.Request) {
+	var request ReportAuditRequestObject
+
+	var body ReportAuditJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReportAudit(ctx, request.(ReportAuditRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReportAudit")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReportAuditResponseObject); ok {
+		if err := validResponse.VisitReportAuditResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // GetGrant operation middleware

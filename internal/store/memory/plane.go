@@ -576,11 +576,6 @@ func (t planeTransaction) SetIssuer(url string) error {
 	return nil
 }
 
-func (t planeTransaction) AppendAudit(e cloud.AuditEntry) error {
-	t.audit = append(t.audit, e)
-	return nil
-}
-
 // stored is a time as databases keep it.
 func stored(at time.Time) time.Time {
 	if at.IsZero() {

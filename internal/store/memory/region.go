@@ -38,7 +38,8 @@ type regionState struct {
 	spans       map[cloud.ID]cloud.Span
 	hosts       map[string]host // what of them is taken is in the machines
 	counts      map[countKey]int64
-	audit       []cloud.AuditEntry // is only ever appended to
+	audit       []cloud.RegionAuditEntry // by seq; never changed in place
+	audited     cloud.AuditStream
 }
 
 // grave is a tombstone and when it was put up.

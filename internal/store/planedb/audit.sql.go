@@ -11,9 +11,11 @@ import (
 
 const appendAudit = `-- name: AppendAudit :execrows
 INSERT INTO audit_entries (
-    id, at, organization_id, actor_kind, actor_id, action, target, before, after, request_id, address
+    id, at, organization_id, actor_kind, actor_id, action, target, before, after, request_id, address,
+    region, reported_id, reported_at
 ) VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+    $12, $13, $14
 )
 ON CONFLICT DO NOTHING
 `
@@ -30,6 +32,9 @@ type AppendAuditParams struct {
 	After          string
 	RequestID      string
 	Address        string
+	Region         string
+	ReportedID     string
+	ReportedAt     int64
 }
 
 func (q *Queries) AppendAudit(ctx context.Context, arg AppendAuditParams) (int64, error) {
@@ -45,6 +50,9 @@ func (q *Queries) AppendAudit(ctx context.Context, arg AppendAuditParams) (int64
 		arg.After,
 		arg.RequestID,
 		arg.Address,
+		arg.Region,
+		arg.ReportedID,
+		arg.ReportedAt,
 	)
 	if err != nil {
 		return 0, err
@@ -72,14 +80,15 @@ func (q *Queries) DeleteAuditBefore(ctx context.Context, arg DeleteAuditBeforePa
 }
 
 const listAuditEntries = `-- name: ListAuditEntries :many
-SELECT id, at, organization_id, actor_kind, actor_id, action, target, before, after, request_id, address FROM audit_entries
+SELECT id, at, organization_id, actor_kind, actor_id, action, target, before, after, request_id, address, region, reported_id, reported_at FROM audit_entries
 WHERE organization_id = $1 AND id < $2
     AND at >= $3 AND at < $4
     AND (CAST($5 AS TEXT) = '' OR actor_id = $5)
     AND (CAST($6 AS TEXT) = '' OR action = $6)
     AND (CAST($7 AS TEXT) = '' OR target = $7)
+    AND (CAST($8 AS TEXT) = '' OR region = $8)
 ORDER BY id DESC
-LIMIT CAST($8 AS BIGINT)
+LIMIT CAST($9 AS BIGINT)
 `
 
 type ListAuditEntriesParams struct {
@@ -90,6 +99,7 @@ type ListAuditEntriesParams struct {
 	ActorID        string
 	Action         string
 	Target         string
+	Region         string
 	MaxRows        int64
 }
 
@@ -103,6 +113,7 @@ func (q *Queries) ListAuditEntries(ctx context.Context, arg ListAuditEntriesPara
 		arg.ActorID,
 		arg.Action,
 		arg.Target,
+		arg.Region,
 		arg.MaxRows,
 	)
 	if err != nil {
@@ -124,6 +135,9 @@ func (q *Queries) ListAuditEntries(ctx context.Context, arg ListAuditEntriesPara
 			&i.After,
 			&i.RequestID,
 			&i.Address,
+			&i.Region,
+			&i.ReportedID,
+			&i.ReportedAt,
 		); err != nil {
 			return nil, err
 		}

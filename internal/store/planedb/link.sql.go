@@ -10,7 +10,7 @@ import (
 )
 
 const getLink = `-- name: GetLink :one
-SELECT region, incarnation, epoch, applied_seq, heard_seq, digest_count, digest_sum, synced_at, sources, clock, held, missing_since, snapshot_id, snapshot_seq, snapshot_begun_at, snapshot_had, snapshot_next_page, snapshot_digest_count, snapshot_digest_sum FROM links WHERE region = $1
+SELECT region, incarnation, epoch, applied_seq, heard_seq, audit_last, digest_count, digest_sum, synced_at, sources, clock, held, missing_since, snapshot_id, snapshot_seq, snapshot_begun_at, snapshot_had, snapshot_next_page, snapshot_digest_count, snapshot_digest_sum FROM links WHERE region = $1
 `
 
 func (q *Queries) GetLink(ctx context.Context, region string) (Link, error) {
@@ -22,6 +22,7 @@ func (q *Queries) GetLink(ctx context.Context, region string) (Link, error) {
 		&i.Epoch,
 		&i.AppliedSeq,
 		&i.HeardSeq,
+		&i.AuditLast,
 		&i.DigestCount,
 		&i.DigestSum,
 		&i.SyncedAt,
@@ -41,7 +42,7 @@ func (q *Queries) GetLink(ctx context.Context, region string) (Link, error) {
 }
 
 const listLinks = `-- name: ListLinks :many
-SELECT region, incarnation, epoch, applied_seq, heard_seq, digest_count, digest_sum, synced_at, sources, clock, held, missing_since, snapshot_id, snapshot_seq, snapshot_begun_at, snapshot_had, snapshot_next_page, snapshot_digest_count, snapshot_digest_sum FROM links ORDER BY region
+SELECT region, incarnation, epoch, applied_seq, heard_seq, audit_last, digest_count, digest_sum, synced_at, sources, clock, held, missing_since, snapshot_id, snapshot_seq, snapshot_begun_at, snapshot_had, snapshot_next_page, snapshot_digest_count, snapshot_digest_sum FROM links ORDER BY region
 `
 
 func (q *Queries) ListLinks(ctx context.Context) ([]Link, error) {
@@ -59,6 +60,7 @@ func (q *Queries) ListLinks(ctx context.Context) ([]Link, error) {
 			&i.Epoch,
 			&i.AppliedSeq,
 			&i.HeardSeq,
+			&i.AuditLast,
 			&i.DigestCount,
 			&i.DigestSum,
 			&i.SyncedAt,
@@ -86,19 +88,20 @@ func (q *Queries) ListLinks(ctx context.Context) ([]Link, error) {
 
 const putLink = `-- name: PutLink :exec
 INSERT INTO links (
-    region, incarnation, epoch, applied_seq, heard_seq, digest_count, digest_sum, synced_at, sources,
+    region, incarnation, epoch, applied_seq, heard_seq, audit_last, digest_count, digest_sum, synced_at, sources,
     clock, held, missing_since,
     snapshot_id, snapshot_seq, snapshot_begun_at, snapshot_had, snapshot_next_page, snapshot_digest_count, snapshot_digest_sum
 ) VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9,
-    $10, $11, $12,
-    $13, $14, $15, $16, $17, $18, $19
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+    $11, $12, $13,
+    $14, $15, $16, $17, $18, $19, $20
 )
 ON CONFLICT (region) DO UPDATE SET
     incarnation = excluded.incarnation,
     epoch = excluded.epoch,
     applied_seq = excluded.applied_seq,
     heard_seq = excluded.heard_seq,
+    audit_last = excluded.audit_last,
     digest_count = excluded.digest_count,
     digest_sum = excluded.digest_sum,
     synced_at = excluded.synced_at,
@@ -121,6 +124,7 @@ type PutLinkParams struct {
 	Epoch               int64
 	AppliedSeq          int64
 	HeardSeq            int64
+	AuditLast           string
 	DigestCount         int64
 	DigestSum           string
 	SyncedAt            int64
@@ -144,6 +148,7 @@ func (q *Queries) PutLink(ctx context.Context, arg PutLinkParams) error {
 		arg.Epoch,
 		arg.AppliedSeq,
 		arg.HeardSeq,
+		arg.AuditLast,
 		arg.DigestCount,
 		arg.DigestSum,
 		arg.SyncedAt,

@@ -11,9 +11,9 @@ import (
 
 const appendAudit = `-- name: AppendAudit :execrows
 INSERT INTO audit_entries (
-    id, at, organization_id, actor_kind, actor_id, action, target, before, after, request_id, address
+    id, at, organization_id, actor_kind, actor_id, action, target, before, after, request_id, address, seq
 ) VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
 )
 ON CONFLICT DO NOTHING
 `
@@ -30,6 +30,7 @@ type AppendAuditParams struct {
 	After          string
 	RequestID      string
 	Address        string
+	Seq            int64
 }
 
 func (q *Queries) AppendAudit(ctx context.Context, arg AppendAuditParams) (int64, error) {
@@ -45,6 +46,7 @@ func (q *Queries) AppendAudit(ctx context.Context, arg AppendAuditParams) (int64
 		arg.After,
 		arg.RequestID,
 		arg.Address,
+		arg.Seq,
 	)
 	if err != nil {
 		return 0, err
@@ -52,8 +54,61 @@ func (q *Queries) AppendAudit(ctx context.Context, arg AppendAuditParams) (int64
 	return result.RowsAffected(), nil
 }
 
+const getAuditSeq = `-- name: GetAuditSeq :one
+SELECT seq FROM audit_entries WHERE id = $1
+`
+
+func (q *Queries) GetAuditSeq(ctx context.Context, id string) (int64, error) {
+	row := q.db.QueryRow(ctx, getAuditSeq, id)
+	var seq int64
+	err := row.Scan(&seq)
+	return seq, err
+}
+
+const listAuditAfter = `-- name: ListAuditAfter :many
+SELECT id, at, organization_id, actor_kind, actor_id, action, target, before, after, request_id, address, seq FROM audit_entries WHERE seq > $1 ORDER BY seq LIMIT CAST($2 AS BIGINT)
+`
+
+type ListAuditAfterParams struct {
+	AfterSeq int64
+	MaxRows  int64
+}
+
+func (q *Queries) ListAuditAfter(ctx context.Context, arg ListAuditAfterParams) ([]AuditEntry, error) {
+	rows, err := q.db.Query(ctx, listAuditAfter, arg.AfterSeq, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AuditEntry
+	for rows.Next() {
+		var i AuditEntry
+		if err := rows.Scan(
+			&i.ID,
+			&i.At,
+			&i.OrganizationID,
+			&i.ActorKind,
+			&i.ActorID,
+			&i.Action,
+			&i.Target,
+			&i.Before,
+			&i.After,
+			&i.RequestID,
+			&i.Address,
+			&i.Seq,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listAuditEntries = `-- name: ListAuditEntries :many
-SELECT id, at, organization_id, actor_kind, actor_id, action, target, before, after, request_id, address FROM audit_entries
+SELECT id, at, organization_id, actor_kind, actor_id, action, target, before, after, request_id, address, seq FROM audit_entries
 WHERE organization_id = $1 AND id > $2
 ORDER BY id
 LIMIT CAST($3 AS BIGINT)
@@ -86,6 +141,7 @@ func (q *Queries) ListAuditEntries(ctx context.Context, arg ListAuditEntriesPara
 			&i.After,
 			&i.RequestID,
 			&i.Address,
+			&i.Seq,
 		); err != nil {
 			return nil, err
 		}
@@ -95,4 +151,43 @@ func (q *Queries) ListAuditEntries(ctx context.Context, arg ListAuditEntriesPara
 		return nil, err
 	}
 	return items, nil
+}
+
+const nextAuditSeq = `-- name: NextAuditSeq :one
+UPDATE daemon SET audit_seq = audit_seq + 1 RETURNING audit_seq
+`
+
+func (q *Queries) NextAuditSeq(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, nextAuditSeq)
+	var audit_seq int64
+	err := row.Scan(&audit_seq)
+	return audit_seq, err
+}
+
+const pruneAudit = `-- name: PruneAudit :exec
+DELETE FROM audit_entries WHERE id IN (
+    SELECT old.id FROM audit_entries old
+    WHERE old.at < $1 AND old.seq < $2
+    ORDER BY old.at LIMIT CAST($3 AS BIGINT)
+)
+`
+
+type PruneAuditParams struct {
+	Until    int64
+	Reported int64
+	MaxRows  int64
+}
+
+func (q *Queries) PruneAudit(ctx context.Context, arg PruneAuditParams) error {
+	_, err := q.db.Exec(ctx, pruneAudit, arg.Until, arg.Reported, arg.MaxRows)
+	return err
+}
+
+const setAuditReported = `-- name: SetAuditReported :exec
+UPDATE daemon SET audit_reported = $1
+`
+
+func (q *Queries) SetAuditReported(ctx context.Context, reported int64) error {
+	_, err := q.db.Exec(ctx, setAuditReported, reported)
+	return err
 }

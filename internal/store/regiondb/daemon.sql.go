@@ -19,7 +19,7 @@ func (q *Queries) BeginDaemon(ctx context.Context, holder string) error {
 }
 
 const createDaemon = `-- name: CreateDaemon :exec
-INSERT INTO daemon (id, holder, fenced_at, grant_revision) VALUES (1, '', 0, 0)
+INSERT INTO daemon (id, holder, fenced_at, grant_revision, audit_seq, audit_reported) VALUES (1, '', 0, 0, 0, 0)
 ON CONFLICT DO NOTHING
 `
 
@@ -43,7 +43,7 @@ func (q *Queries) FenceDaemon(ctx context.Context, arg FenceDaemonParams) error 
 }
 
 const getDaemon = `-- name: GetDaemon :one
-SELECT id, holder, fenced_at, grant_revision FROM daemon
+SELECT id, holder, fenced_at, grant_revision, audit_seq, audit_reported FROM daemon
 `
 
 func (q *Queries) GetDaemon(ctx context.Context) (Daemon, error) {
@@ -54,6 +54,8 @@ func (q *Queries) GetDaemon(ctx context.Context) (Daemon, error) {
 		&i.Holder,
 		&i.FencedAt,
 		&i.GrantRevision,
+		&i.AuditSeq,
+		&i.AuditReported,
 	)
 	return i, err
 }

@@ -16,6 +16,7 @@ type AuditEntry struct {
 	After          string
 	RequestID      string
 	Address        string
+	Seq            int64
 }
 
 type Daemon struct {
@@ -23,6 +24,8 @@ type Daemon struct {
 	Holder        string
 	FencedAt      int64
 	GrantRevision int64
+	AuditSeq      int64
+	AuditReported int64
 }
 
 type Filesystem struct {

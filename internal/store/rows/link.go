@@ -20,6 +20,7 @@ func link(row planedb.Link) (cloud.Link, error) {
 		Epoch:       uint64(row.Epoch),
 		AppliedSeq:  uint64(row.AppliedSeq),
 		HeardSeq:    uint64(row.HeardSeq),
+		AuditLast:   cloud.ID(row.AuditLast),
 		Digest:      digest,
 		SyncedAt:    instant(row.SyncedAt),
 
@@ -93,6 +94,7 @@ func (w Writer) PutLink(l cloud.Link) error {
 		Epoch:               int64(l.Epoch),
 		AppliedSeq:          int64(l.AppliedSeq),
 		HeardSeq:            int64(l.HeardSeq),
+		AuditLast:           string(l.AuditLast),
 		DigestCount:         l.Digest.Count,
 		DigestSum:           l.Digest.Hex(),
 		SyncedAt:            micros(l.SyncedAt),

@@ -35,6 +35,36 @@ func testAudit(t *testing.T, open func() cloud.Store) {
 	refused(t, s, cloud.CodeConflict, "audit", func(w cloud.Writer) error { return w.AppendAudit(one) })
 }
 
+// What a region reports has an id of its own there: it comes once from a region,
+// and neither another region nor the plane is in its way.
+func testAuditReported(t *testing.T, open func() cloud.Store) {
+	s := open()
+	own, west, east := audited(701, acme.ID), audited(702, acme.ID), audited(703, acme.ID)
+	west.Reported = cloud.Reported{Region: "west-1", ID: own.ID, At: now.Add(-400 * 24 * time.Hour)}
+	east.Reported = cloud.Reported{Region: "east-1", ID: own.ID, At: now.Add(time.Hour)}
+	write(t, s, func(w cloud.Writer) error {
+		return first(w.AppendAudit(own), w.AppendAudit(west), w.AppendAudit(east))
+	})
+	again := audited(704, acme.ID)
+	again.Reported, again.Action = west.Reported, "member.remove"
+	refused(t, s, cloud.CodeConflict, "audit", func(w cloud.Writer) error { return w.AppendAudit(again) })
+	write(t, s, func(w cloud.Writer) error {
+		if err := w.AppendAudit(again); cloud.CodeOf(err) != cloud.CodeConflict {
+			t.Errorf("got %v", err)
+		}
+		return w.AppendAudit(audited(705, beta.ID)) // the transaction goes on
+	})
+	for region, want := range map[string][]cloud.AuditEntry{"": {east, west, own}, "west-1": {west}, "east-1": {east}, "north-1": {}} {
+		equal(t, "the entries of "+region, auditOf(t, s, acme.ID, cloud.AuditFilter{Region: region}, cloud.Page{}), want)
+	}
+	equal(t, "what was appended after one that came again", len(auditOf(t, s, beta.ID, cloud.AuditFilter{}, cloud.Page{})), 1)
+	write(t, s, func(w cloud.Writer) error {
+		n, err := w.DeleteAudit(now, 10)
+		equal(t, "the number of entries that end by a region's clock", n, int64(0))
+		return err
+	})
+}
+
 func testAuditFilter(t *testing.T, open func() cloud.Store) {
 	s := open()
 	oldest, byBen, other, later, elsewhere := audited(701, acme.ID), audited(702, acme.ID), audited(703, acme.ID), audited(704, acme.ID), audited(705, beta.ID)
@@ -102,4 +132,64 @@ func testRegionAudit(t *testing.T, open func() cloud.RegionStore) {
 		equal(t, "the entries after "+page.After, got, want)
 	}
 	denied(t, s, cloud.CodeConflict, "audit", func(w cloud.RegionWriter) error { return w.AppendAudit(one) })
+}
+
+// The stream of a region's audit is in the order in which entries were appended,
+// not in that of their ids.
+func testRegionAuditStream(t *testing.T, open func() cloud.RegionStore) {
+	s := open()
+	stream := func(want cloud.AuditStream) {
+		t.Helper()
+		equal(t, "the stream", see(t, s, cloud.RegionReader.AuditStream), want)
+	}
+	after := func(seq uint64, limit int, want ...cloud.ID) {
+		t.Helper()
+		ids := []cloud.ID{}
+		for _, e := range see(t, s, func(r cloud.RegionReader) ([]cloud.RegionAuditEntry, error) { return r.AuditAfter(seq, limit) }) {
+			ids = append(ids, e.ID)
+			equal(t, "the seq of an entry", see(t, s, func(r cloud.RegionReader) (uint64, error) { return r.AuditSeq(e.ID) }), e.Seq)
+			if e.Seq <= seq {
+				t.Errorf("seq %d is not after %d", e.Seq, seq)
+			}
+		}
+		equal(t, "what follows", ids, append([]cloud.ID{}, want...))
+	}
+	stream(cloud.AuditStream{})
+	after(0, 10)
+	one, two, none := audited(701, acme.ID), audited(702, beta.ID), audited(703, "")
+	one.At, two.At, none.At = now.Add(-time.Hour), now.Add(-time.Hour), now
+	change(t, s, func(w cloud.RegionWriter) error { return w.AppendAudit(two) })
+	change(t, s, func(w cloud.RegionWriter) error { return first(w.AppendAudit(none), w.AppendAudit(one)) })
+	stream(cloud.AuditStream{Seq: 3})
+	after(0, 10, two.ID, none.ID, one.ID)
+	after(0, 1, two.ID)
+	after(1, 10, none.ID, one.ID)
+	after(3, 10)
+	list := see(t, s, func(r cloud.RegionReader) ([]cloud.RegionAuditEntry, error) { return r.AuditAfter(0, 1) })
+	equal(t, "an entry of the stream", list, []cloud.RegionAuditEntry{{AuditEntry: two, Seq: 1}})
+	if err := s.Read(t.Context(), func(r cloud.RegionReader) error { _, err := r.AuditSeq(""); return err }); cloud.CodeOf(err) != cloud.CodeNotFound {
+		t.Errorf("the seq of no entry: %v", err)
+	}
+
+	prune := func(reported uint64) {
+		change(t, s, func(w cloud.RegionWriter) error {
+			return first(w.SetAuditReported(reported), w.PruneAudit(now, 10))
+		})
+	}
+	prune(0)
+	stream(cloud.AuditStream{Seq: 3})
+	after(0, 10, two.ID, none.ID, one.ID)
+	prune(1) // which stays, as the last that the plane has
+	after(0, 10, two.ID, none.ID, one.ID)
+	prune(3)
+	stream(cloud.AuditStream{Seq: 3, Reported: 3})
+	after(0, 10, none.ID, one.ID)
+	prune(0) // the plane has less than before
+	change(t, s, func(w cloud.RegionWriter) error { return w.AppendAudit(two) })
+	stream(cloud.AuditStream{Seq: 4})
+	after(0, 10, none.ID, one.ID, two.ID)
+	change(t, s, func(w cloud.RegionWriter) error {
+		return first(w.SetAuditReported(4), w.PruneAudit(now.Add(time.Hour), 2))
+	})
+	after(0, 10, two.ID)
 }

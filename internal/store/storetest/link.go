@@ -23,6 +23,7 @@ func testLinks(t *testing.T, open func() cloud.Store) {
 		Epoch:       math.MaxInt64,
 		AppliedSeq:  41,
 		HeardSeq:    43,
+		AuditLast:   id(603),
 		Digest:      digestOf(object(cloud.KindInstance, 1, 7, "{}")),
 		SyncedAt:    now,
 		Sources:     map[string]time.Time{"engine": now.Add(-time.Microsecond), `a "quoted" ☂ one`: now},

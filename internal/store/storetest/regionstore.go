@@ -16,6 +16,7 @@ import (
 func TestRegionStore(t *testing.T, create func(t *testing.T) (open func(newIncarnation func() cloud.ID) cloud.RegionStore)) {
 	for name, test := range map[string]func(*testing.T, func() cloud.RegionStore){
 		"Audit":             testRegionAudit,
+		"AuditStream":       testRegionAuditStream,
 		"Changes":           testRegionChanges,
 		"Closed":            testRegionClosed,
 		"Daemon":            testRegionDaemon,

@@ -23,6 +23,7 @@ func TestStore(t *testing.T, create func(t *testing.T) (open func() cloud.Store)
 		"AsideReasonsGone":          testAsideReasonsGone,
 		"Audit":                     testAudit,
 		"AuditFilter":               testAuditFilter,
+		"AuditReported":             testAuditReported,
 		"AuditEnds":                 testAuditEnds,
 		"Authorizations":            testAuthorizations,
 		"AuthorizationsInParallel":  testAuthorizationsInParallel,

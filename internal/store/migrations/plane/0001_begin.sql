@@ -245,6 +245,7 @@ CREATE TABLE links (
     epoch                 BIGINT NOT NULL,
     applied_seq           BIGINT NOT NULL,
     heard_seq             BIGINT NOT NULL,
+    audit_last            TEXT   NOT NULL, -- what of its audit came last; '' before the first
     digest_count          BIGINT NOT NULL,
     digest_sum            TEXT   NOT NULL,
     synced_at             BIGINT NOT NULL,
@@ -359,7 +360,11 @@ CREATE TABLE audit_entries (
     before          TEXT   NOT NULL,
     after           TEXT   NOT NULL,
     request_id      TEXT   NOT NULL,
-    address         TEXT   NOT NULL
+    address         TEXT   NOT NULL,
+    region          TEXT   NOT NULL, -- that reported it; '' for the plane's own
+    reported_id     TEXT   NOT NULL, -- and what it has there as id
+    reported_at     BIGINT NOT NULL  -- and as time; id and at are the plane's
 );
+CREATE UNIQUE INDEX audit_entries_reported ON audit_entries (region, reported_id) WHERE region <> '';
 CREATE INDEX audit_entries_by_organization ON audit_entries (organization_id, id);
 CREATE INDEX audit_entries_by_age ON audit_entries (at);

@@ -36,7 +36,9 @@ CREATE TABLE daemon (
     id             BIGINT NOT NULL PRIMARY KEY CHECK (id = 1),
     holder         TEXT   NOT NULL, -- the process that began last; '' before the first
     fenced_at      BIGINT NOT NULL, -- when that one was fenced, in microseconds since 1970 UTC; 0 for never
-    grant_revision BIGINT NOT NULL  -- up to which changes of grants are applied
+    grant_revision BIGINT NOT NULL, -- up to which changes of grants are applied
+    audit_seq      BIGINT NOT NULL, -- of the last audit entry
+    audit_reported BIGINT NOT NULL  -- up to which the plane has them
 );
 
 -- The keys that the plane was last seen to publish: no row before the first.
@@ -148,6 +150,8 @@ CREATE TABLE audit_entries (
     before          TEXT   NOT NULL,
     after           TEXT   NOT NULL,
     request_id      TEXT   NOT NULL,
-    address         TEXT   NOT NULL
+    address         TEXT   NOT NULL,
+    seq             BIGINT NOT NULL UNIQUE -- in the order of commits, as ids are not
 );
+CREATE INDEX audit_entries_by_age ON audit_entries (at);
 CREATE INDEX audit_entries_by_organization ON audit_entries (organization_id, id);

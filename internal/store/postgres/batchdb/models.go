@@ -16,6 +16,9 @@ type AuditEntry struct {
 	After          string
 	RequestID      string
 	Address        string
+	Region         string
+	ReportedID     string
+	ReportedAt     int64
 }
 
 type Authorization struct {
@@ -96,6 +99,7 @@ type Link struct {
 	Epoch               int64
 	AppliedSeq          int64
 	HeardSeq            int64
+	AuditLast           string
 	DigestCount         int64
 	DigestSum           string
 	SyncedAt            int64

@@ -6,11 +6,11 @@ SELECT * FROM links ORDER BY region;
 
 -- name: PutLink :exec
 INSERT INTO links (
-    region, incarnation, epoch, applied_seq, heard_seq, digest_count, digest_sum, synced_at, sources,
+    region, incarnation, epoch, applied_seq, heard_seq, audit_last, digest_count, digest_sum, synced_at, sources,
     clock, held, missing_since,
     snapshot_id, snapshot_seq, snapshot_begun_at, snapshot_had, snapshot_next_page, snapshot_digest_count, snapshot_digest_sum
 ) VALUES (
-    @region, @incarnation, @epoch, @applied_seq, @heard_seq, @digest_count, @digest_sum, @synced_at, @sources,
+    @region, @incarnation, @epoch, @applied_seq, @heard_seq, @audit_last, @digest_count, @digest_sum, @synced_at, @sources,
     @clock, @held, @missing_since,
     @snapshot_id, @snapshot_seq, @snapshot_begun_at, @snapshot_had, @snapshot_next_page, @snapshot_digest_count, @snapshot_digest_sum
 )
@@ -19,6 +19,7 @@ ON CONFLICT (region) DO UPDATE SET
     epoch = excluded.epoch,
     applied_seq = excluded.applied_seq,
     heard_seq = excluded.heard_seq,
+    audit_last = excluded.audit_last,
     digest_count = excluded.digest_count,
     digest_sum = excluded.digest_sum,
     synced_at = excluded.synced_at,

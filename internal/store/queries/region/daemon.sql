@@ -1,5 +1,5 @@
 -- name: CreateDaemon :exec
-INSERT INTO daemon (id, holder, fenced_at, grant_revision) VALUES (1, '', 0, 0)
+INSERT INTO daemon (id, holder, fenced_at, grant_revision, audit_seq, audit_reported) VALUES (1, '', 0, 0, 0, 0)
 ON CONFLICT DO NOTHING;
 
 -- name: GetDaemon :one
