@@ -47,6 +47,7 @@ type providerEntry struct {
 	ClientID         string   `json:"client_id"`
 	ClientSecretFile string   `json:"client_secret_file"`
 	Domains          []string `json:"domains"`
+	AssumeVerified   bool     `json:"assume_verified"`
 
 	clientSecret cloud.Secret // "" for a public client
 }
@@ -232,6 +233,9 @@ func (p *providerEntry) complete(dir string) error {
 	}
 	if p.ClientID == "" {
 		return cloud.Invalid("client_id is missing; the provider gives it to whoever registers this cloud there")
+	}
+	if p.AssumeVerified && len(p.Domains) == 0 {
+		return cloud.Invalid("assume_verified needs domains, whose addresses the provider gives to their owners only; else it could let anybody in as anybody")
 	}
 	secret, err := readSecretFile(dir, "client_secret_file", p.ClientSecretFile)
 	p.clientSecret = secret

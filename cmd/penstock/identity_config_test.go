@@ -99,6 +99,24 @@ trusted_issuers: [{issuer: "https://ci.example.com/", audience: cloud, organizat
 	}
 }
 
+// TestProvidersAreAssumedToVerify proves that the setting gets to who decides by
+// it.
+func TestProvidersAreAssumedToVerify(t *testing.T) {
+	t.Parallel()
+	f, err := identity(t, `
+providers:
+  - {name: silent, issuer: "https://silent.example.com", client_id: x, domains: [silent.example.com], assume_verified: true}
+  - {name: company, issuer: "https://company.example.com", client_id: x, domains: [company.example.com]}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rules, err := newProviders(planeConfig{url: "https://cloud.example.com", identity: f})
+	if err != nil || len(rules) != 2 || !rules[0].AssumeVerified || rules[1].AssumeVerified {
+		t.Errorf("got %+v, %v", rules, err)
+	}
+}
+
 // TestIdentityIsChecked changes the example by one line each, and looks for what
 // the operator is told.
 func TestIdentityIsChecked(t *testing.T) {
@@ -134,6 +152,7 @@ func TestIdentityIsChecked(t *testing.T) {
 		{"[example.com]", "[example]", "providers[0]: domains are what follows the @"},
 		{"[example.com]", "['@example.com']", "providers[0]: domains are what follows the @"},
 		{"[example.com]", "['*.example.com']", "providers[0]: domains are what follows the @"},
+		{"domains: [example.com]", "assume_verified: true", "providers[0]: assume_verified needs domains"},
 		{"providers:", second, "providers[1]: domains: example.com is bound to other already"},
 		{"providers:", strings.Replace(second, "other,", "company,", 1), "providers[1]: every provider has a name and an issuer of its own"},
 		{"audience: https://cloud.example.com", "", "trusted_issuers[0]: audience is missing"},

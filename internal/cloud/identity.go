@@ -27,6 +27,7 @@ type Assertion struct {
 	Issuer, Subject string
 	Email           string
 	EmailVerified   bool // the issuer has seen that the address is the person's
+	EmailUnsaid     bool // or it does not say whether it has; not both
 	Name            string
 }
 

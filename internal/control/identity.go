@@ -52,7 +52,8 @@ func (e Entrance) admitIdentity(tx cloud.Writer, f Finish, linkTo cloud.ID, a cl
 }
 
 // believe checks what the issuer says of the address: it has to have verified
-// it, and no other issuer may be the only one that speaks for its domain.
+// it, or be assumed to for the domain, and no other issuer may be the only one
+// that speaks for the domain.
 func (e Entrance) believe(a cloud.Assertion) (cloud.Email, error) {
 	if a.Email == "" {
 		return "", cloud.Forbidden("your provider does not tell your address; let it, or ask whoever runs the provider to give this client the claim email")
@@ -61,10 +62,15 @@ func (e Entrance) believe(a cloud.Assertion) (cloud.Email, error) {
 	if err != nil {
 		return "", cloud.Forbidden("your provider gives an address that cannot be used: %v", err)
 	}
-	if !a.EmailVerified {
+	bond, bound := e.bound[email.Domain()]
+	switch {
+	case a.EmailVerified, a.EmailUnsaid && bond.assumed && bond.issuer == a.Issuer:
+	case a.EmailUnsaid:
+		return "", cloud.Forbidden("your provider does not say whether it has verified your address; ask whoever runs the provider for the claim email_verified, or whoever runs this cloud for assume_verified")
+	default:
 		return "", cloud.Forbidden("your provider has not verified your address; verify it there (the claim email_verified must be true), and sign in again")
 	}
-	if issuer, bound := e.bound[email.Domain()]; bound && issuer != a.Issuer {
+	if bound && bond.issuer != a.Issuer {
 		return "", cloud.Forbidden("addresses of %s sign in with their own provider; choose that one", email.Domain())
 	}
 	return email, nil
@@ -148,7 +154,7 @@ func (e Entrance) mayEnter(tx cloud.Writer, user cloud.User, identity cloud.Iden
 			return cloud.Conflict("this account was made just now; try again")
 		}
 	}
-	if e.bound[identity.Email.Domain()] != identity.Issuer {
+	if e.bound[identity.Email.Domain()].issuer != identity.Issuer {
 		return errOtherWay
 	}
 	vouched := false

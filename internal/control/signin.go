@@ -14,7 +14,13 @@ import (
 type Entrance struct {
 	*Control
 	config EntranceConfig
-	bound  map[string]string // by domain: the issuer to which it is bound
+	bound  map[string]bond // by domain
+}
+
+// bond is the one provider that speaks for a domain.
+type bond struct {
+	issuer  string
+	assumed bool // to have verified the domain's addresses
 }
 
 // EntranceConfig is which ways in there are.
@@ -28,14 +34,18 @@ type ProviderRule struct {
 	Name    string
 	Issuer  string
 	Domains []string // of addresses that only this provider speaks for
+
+	// AssumeVerified takes the addresses of those domains for verified where the
+	// provider does not say whether they are.
+	AssumeVerified bool
 }
 
 // Entrance returns the use cases of signing in.
 func (c *Control) Entrance(config EntranceConfig) Entrance {
-	e := Entrance{Control: c, config: config, bound: map[string]string{}}
+	e := Entrance{Control: c, config: config, bound: map[string]bond{}}
 	for _, p := range config.Providers {
 		for _, domain := range p.Domains {
-			e.bound[cloud.Email("@"+domain).Domain()] = p.Issuer
+			e.bound[cloud.Email("@"+domain).Domain()] = bond{p.Issuer, p.AssumeVerified}
 		}
 	}
 	return e

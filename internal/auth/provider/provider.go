@@ -215,7 +215,7 @@ var errNotBelieved = cloud.Forbidden("the provider's answer does not hold; begin
 // claims is what is read of a person, of an ID token or of the userinfo.
 type claims struct {
 	Email           string `json:"email"`
-	EmailVerified   flag   `json:"email_verified"`
+	EmailVerified   *flag  `json:"email_verified"` // nil if it says nothing of that
 	Name            string `json:"name"`
 	AuthorizedParty string `json:"azp"`
 }
@@ -257,7 +257,9 @@ func (p *Provider) read(ctx context.Context, d *discovered, token *oauth2.Token,
 			return cloud.Assertion{}, fmt.Errorf("%w (provider %s: %w)", errNotBelieved, p.config.Name, err)
 		}
 	}
+	verified := said.EmailVerified
 	return cloud.Assertion{
-		Issuer: id.Issuer, Subject: id.Subject, Email: said.Email, EmailVerified: bool(said.EmailVerified), Name: said.Name,
+		Issuer: id.Issuer, Subject: id.Subject, Email: said.Email, Name: said.Name,
+		EmailVerified: verified != nil && bool(*verified), EmailUnsaid: verified == nil,
 	}, nil
 }
