@@ -174,6 +174,7 @@ type Writer interface {
 	// that end later: they were noted before the clock was set back.
 	RecordOutage(o Outage) error
 	SetNonceKey(key Secret) error // of 32 bytes; what the former one signed counts no more
+	SetMailKey(key Secret) error  // the same of the links and codes in mails
 	SetIssuer(url string) error   // makes it the current one; idempotent
 	CreateSigningKey(k SigningKey) error
 	RetireSigningKey(id string, at, expires time.Time) error

@@ -106,7 +106,7 @@ func (c *Control) noteSetBack(tx cloud.Writer, alive, now time.Time) error {
 // least.
 func setBack(tx cloud.Writer, now time.Time, least, more time.Duration) error {
 	by := least + more
-	if err := tx.SetNonceKey(newNonceKey()); err != nil {
+	if err := tx.SetNonceKey(newKey()); err != nil {
 		return err
 	}
 	if err := tx.RecordOutage(cloud.Outage{From: now.Add(-by), To: now}); err != nil {
@@ -131,7 +131,7 @@ func setBack(tx cloud.Writer, now time.Time, least, more time.Duration) error {
 	return nil
 }
 
-func newNonceKey() cloud.Secret {
+func newKey() cloud.Secret {
 	var key [32]byte
 	_, _ = rand.Read(key[:]) // never fails
 	return cloud.NewSecret(string(key[:]))

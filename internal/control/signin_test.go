@@ -61,7 +61,9 @@ func sqliteDoor(t *testing.T) *door {
 }
 
 // mailKey is the plane's, with which the postman makes the codes.
-func (d *door) mailKey() cloud.Secret {
+func (d *door) mailKey() cloud.Secret { return d.plane().MailKey }
+
+func (d *door) plane() cloud.Plane {
 	d.t.Helper()
 	var plane cloud.Plane
 	if err := d.store.Read(d.t.Context(), func(r cloud.Reader) (err error) {
@@ -70,7 +72,7 @@ func (d *door) mailKey() cloud.Secret {
 	}); err != nil {
 		d.t.Fatal(err)
 	}
-	return plane.MailKey
+	return plane
 }
 
 func (d *door) code(s control.Started) string {

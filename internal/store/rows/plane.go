@@ -70,5 +70,10 @@ func (w Writer) SetNonceKey(key cloud.Secret) error {
 	return w.q.SetNonceKey(w.ctx, hex.EncodeToString([]byte(key.Reveal())))
 }
 
+// SetMailKey implements cloud.Writer.
+func (w Writer) SetMailKey(key cloud.Secret) error {
+	return w.q.SetMailKey(w.ctx, hex.EncodeToString([]byte(key.Reveal())))
+}
+
 // SetIssuer implements cloud.Writer.
 func (w Writer) SetIssuer(url string) error { return w.q.SetIssuer(w.ctx, url) }
