@@ -40,6 +40,9 @@ func Revoked(user ID, tokenID string, end time.Time) RevokedToken {
 	return RevokedToken{UserID: user, TokenID: tokenID, ExpiresAt: end.Add(TokenLeeway)}
 }
 
+// Over reports whether nobody believes the token any more at now, revoked or not.
+func (t RevokedToken) Over(now time.Time) bool { return !t.ExpiresAt.After(now) }
+
 // CheckTitle holds for the names that people give to what is theirs: 1 to 100
 // printable characters.
 func CheckTitle(field, title string) error {
