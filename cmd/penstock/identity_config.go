@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net"
 	netmail "net/mail"
-	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -228,7 +226,7 @@ func (p *providerEntry) complete(dir string) error {
 	if p.Title == "" {
 		p.Title = p.Name
 	}
-	if err := checkIssuer(p.Issuer); err != nil {
+	if err := cloud.CheckIssuer(p.Issuer); err != nil {
 		return err
 	}
 	if p.ClientID == "" {
@@ -251,19 +249,6 @@ func checkDomain(domain string) (string, error) {
 	return email.Domain(), nil
 }
 
-// checkIssuer holds for the URLs of issuers (OpenID Connect Discovery 1.0, 3),
-// which are compared letter by letter.
-func checkIssuer(issuer string) error {
-	u, err := url.Parse(issuer)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
-		return cloud.Invalid("issuer must be a URL such as https://login.example.com, as its discovery document spells it, without user, query or fragment; got %q", issuer)
-	}
-	if addr, err := netip.ParseAddr(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (err != nil || !addr.IsLoopback()) {
-		return cloud.Invalid("issuer must begin with https://, since whoever is on the way could sign in as anybody; got %q", issuer)
-	}
-	return nil
-}
-
 func (f *identityFile) completeTrusted() error {
 	seen := map[string]bool{}
 	for i := range f.TrustedIssuers {
@@ -281,7 +266,7 @@ func (f *identityFile) completeTrusted() error {
 }
 
 func (t *trustedEntry) complete() error {
-	if err := checkIssuer(t.Issuer); err != nil {
+	if err := cloud.CheckIssuer(t.Issuer); err != nil {
 		return err
 	}
 	if t.Audience == "" {

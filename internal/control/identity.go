@@ -142,7 +142,7 @@ func (e Entrance) mayEnter(tx cloud.Writer, user cloud.User, identity cloud.Iden
 	if user.Kind == cloud.Service {
 		return errOtherWay
 	}
-	if err := holdUser(tx, user); err != nil {
+	if err := tx.LockUser(user.ID); err != nil {
 		return err
 	}
 	ways, err := tx.Identities(user.ID)
@@ -185,7 +185,7 @@ func (e Entrance) linkVisitor(tx cloud.Writer, f Finish, linkTo cloud.ID, identi
 	if err != nil {
 		return v.User, err
 	}
-	if err := holdUser(tx, v.User); err != nil {
+	if err := tx.LockUser(v.User.ID); err != nil {
 		return v.User, err
 	}
 	ways, err := tx.Identities(v.User.ID)
@@ -196,12 +196,6 @@ func (e Entrance) linkVisitor(tx cloud.Writer, f Finish, linkTo cloud.ID, identi
 		return v.User, cloud.Forbidden("an account has at most %d ways in; take one away first", maxWays)
 	}
 	return v.User, e.link(tx, f, v.User, identity)
-}
-
-// holdUser holds an account's row until the end of the transaction, before its
-// ways in are counted: two that change them wait for each other.
-func holdUser(tx cloud.Writer, user cloud.User) error {
-	return tx.UpdateUser(user.ID, user.Name, user.Email)
 }
 
 // maxWays is how many ways in an account has.
@@ -229,7 +223,7 @@ func (c *Control) Unlink(ctx context.Context, session cloud.Secret, issuer, subj
 		if err != nil {
 			return err
 		}
-		if err := holdUser(tx, v.User); err != nil {
+		if err := tx.LockUser(v.User.ID); err != nil {
 			return err
 		}
 		identity, err := tx.Identity(issuer, subject)

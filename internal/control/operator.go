@@ -49,10 +49,10 @@ func (o Operator) Backup(ctx context.Context, file string) error {
 // forgotten which invitations were taken back, and which codes were used.
 func (o Operator) NoteRestore(ctx context.Context, backup string) error {
 	return o.store.Write(ctx, func(tx cloud.Writer) error {
-		if err := tx.SetNonceKey(newKey()); err != nil {
+		if err := tx.SetNonceKey(cloud.DrawKey()); err != nil {
 			return err
 		}
-		if err := tx.SetMailKey(newKey()); err != nil {
+		if err := tx.SetMailKey(cloud.DrawKey()); err != nil {
 			return err
 		}
 		return o.Audited("database.restore", backup)(tx)

@@ -136,7 +136,7 @@ func (c *Control) ServiceSecrets(ctx context.Context, caller cloud.Caller, accou
 // once. CodeNotFound for no account of that id, CodeConflict if it has
 // cloud.MaxServiceSecrets.
 func (c *Control) CreateServiceSecret(ctx context.Context, caller cloud.Caller, account string) (cloud.ServiceSecret, cloud.Secret, error) {
-	text := newSecret("pss_")
+	text := cloud.DrawSecret("pss_")
 	made, err := changing(ctx, c, caller, cloud.ActionManageServices, func(tx cloud.Writer) (cloud.ServiceSecret, error) {
 		a, err := serviceAccount(tx, caller, account)
 		if err != nil {

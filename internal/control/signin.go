@@ -84,7 +84,7 @@ func (e Entrance) BeginCode(ctx context.Context, b Beginning, address string) (S
 	if err != nil {
 		return Started{}, err
 	}
-	started := Started{Browser: newSecret("")}
+	started := Started{Browser: cloud.DrawSecret("")}
 	return started, e.store.Write(ctx, func(tx cloud.Writer) error {
 		signIn, err := e.newSignIn(tx, b, started)
 		if err != nil {
@@ -134,7 +134,7 @@ func (e Entrance) BeginProvider(ctx context.Context, b Beginning, provider strin
 	if _, err := e.provider(provider); err != nil {
 		return Started{}, err
 	}
-	started := Started{Browser: newSecret(""), Verifier: newSecret(""), State: newSecret("").Reveal(), Nonce: newSecret("").Reveal()}
+	started := Started{Browser: cloud.DrawSecret(""), Verifier: cloud.DrawSecret(""), State: cloud.DrawSecret("").Reveal(), Nonce: cloud.DrawSecret("").Reveal()}
 	return started, e.store.Write(ctx, func(tx cloud.Writer) error {
 		signIn, err := e.newSignIn(tx, b, started)
 		if err != nil {
@@ -280,7 +280,7 @@ func (e Entrance) FinishProvider(ctx context.Context, f Finish, signIn cloud.Sig
 // finds the first's.
 func (e Entrance) enter(ctx context.Context, f Finish, prove func(cloud.Writer) (cloud.SignIn, cloud.Assertion, error), refused func() bool) (Entered, error) {
 	var entered Entered
-	session := newSecret("")
+	session := cloud.DrawSecret("")
 	once := func() error {
 		return e.store.Write(ctx, func(tx cloud.Writer) error {
 			entered = Entered{}
