@@ -563,6 +563,11 @@ func (t planeTransaction) SetNonceKey(key cloud.Secret) error {
 	return nil
 }
 
+func (t planeTransaction) SetMailKey(key cloud.Secret) error {
+	t.plane.MailKey = key
+	return nil
+}
+
 func (t planeTransaction) SetIssuer(url string) error {
 	others := slices.DeleteFunc(slices.Clone(t.plane.Issuers), func(other string) bool { return other == url })
 	t.plane.Issuers = append([]string{url}, others...)
