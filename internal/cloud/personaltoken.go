@@ -31,6 +31,10 @@ type RevokedToken struct {
 	ExpiresAt time.Time // when nobody would believe it any more; see Revoked
 }
 
+// MaxRevokedTokens is how many revocations there are of a person's tokens before
+// they can make another one: all of them are read on each of their requests.
+const MaxRevokedTokens = 500
+
 // TokenLeeway is for how long after its end a token may still be believed, since
 // clocks differ.
 const TokenLeeway = time.Minute

@@ -49,6 +49,7 @@ type Reader interface {
 	OrganizationByName(name string) (Organization, error)
 	FirstOrganization() (Organization, error)                   // the oldest
 	OrganizationsOf(user ID, page Page) ([]Organization, error) // by id
+	CountFounded(user ID) (int64, error)                        // that the user made
 
 	User(id ID) (User, error)
 	UserByEmail(email Email) (User, error) // compared without case
