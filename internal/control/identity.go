@@ -84,6 +84,9 @@ func (e Entrance) useIdentity(tx cloud.Writer, f Finish, known, said cloud.Ident
 		return cloud.User{}, err
 	}
 	user, err := tx.User(known.UserID)
+	if err == nil && user.Kind == cloud.Service {
+		return user, errNoPerson
+	}
 	if err != nil || user.Email.Key() != known.Email.Key() {
 		return user, err
 	}
@@ -172,6 +175,7 @@ func (e Entrance) mayEnter(tx cloud.Writer, user cloud.User, identity cloud.Iden
 
 var (
 	errOtherWay = cloud.Forbidden("there is an account with this address, which is signed in to in another way; sign in as you did before, and add this way on the page of your account")
+	errNoPerson = cloud.Forbidden("this opens a service account, as which programs call; sign in as yourself")
 	errRecycled = cloud.Forbidden("an account with this address belongs to somebody else; ask whoever runs this cloud to give that account another address")
 )
 
