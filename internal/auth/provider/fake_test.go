@@ -190,7 +190,9 @@ func TestWhatIsSaidOfAnAddress(t *testing.T) {
 		{claim: nil, unsaid: true},
 	} {
 		f := newFake(t)
-		f.idToken = func() string { return f.sign(t, jose.ES256, f.key, f.claims(map[string]any{"email_verified": tt.claim})) }
+		f.idToken = func() string {
+			return f.sign(t, jose.ES256, f.key, f.claims(map[string]any{"email_verified": tt.claim}))
+		}
 		got, err := newProvider(t, f.URL, time.Now).Finish(t.Context(), provider.Answer{Code: "c"}, "the nonce", verifier())
 		if err != nil || got.Subject != "1" || got.EmailVerified != tt.verified || got.EmailUnsaid != tt.unsaid {
 			t.Errorf("email_verified %v: %+v, %v", tt.claim, got, err)

@@ -50,7 +50,9 @@ func (r Reader) OrganizationsOf(user cloud.ID, page cloud.Page) ([]cloud.Organiz
 }
 
 // CountFounded implements cloud.Reader.
-func (r Reader) CountFounded(user cloud.ID) (int64, error) { return r.q.CountFounded(r.ctx, string(user)) }
+func (r Reader) CountFounded(user cloud.ID) (int64, error) {
+	return r.q.CountFounded(r.ctx, string(user))
+}
 
 // LockOrganization implements cloud.Writer.
 func (w Writer) LockOrganization(id cloud.ID) error {
