@@ -54,6 +54,8 @@ type adminCommand struct {
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date, before the planes of a new release start."`
 	Backup  backupCommand  `cmd:"" help:"Copy the plane's database to a new file, also while it runs."`
 	Restore restoreCommand `cmd:"" help:"Put a backup in the place of the plane's database, which is kept aside."`
+
+	Restored restoredCommand `cmd:"" help:"Say that the tools of PostgreSQL restored the database: what was mailed before becomes worthless."`
 }
 
 // operate opens the database for one command.

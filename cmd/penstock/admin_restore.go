@@ -26,7 +26,7 @@ func (c *restoreCommand) Run(ctx context.Context, std streams, admin *adminComma
 	defer release()
 	file, ok := held.file()
 	if !ok {
-		return errors.New("--database: PostgreSQL is restored by its own tools, pg_restore or a base backup; see docs/operations.md")
+		return errors.New("--database: PostgreSQL is restored by its own tools, pg_restore or a base backup, and then by penstock admin restored BACKUP; see docs/operations.md")
 	}
 	file = realPath(file)
 	aside := file + time.Now().UTC().Format(asideLayout)
@@ -39,6 +39,21 @@ func (c *restoreCommand) Run(ctx context.Context, std streams, admin *adminComma
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(std.out, "Restored %s from %s.\nStart the plane; its regions send what the backup lacks.\n", file, c.File)
+	_, err = fmt.Fprintf(std.out, "Restored %s from %s.\nLinks and codes mailed before are worthless: send invitations again.\nStart the plane; its regions send what the backup lacks.\n", file, c.File)
 	return err
+}
+
+type restoredCommand struct {
+	Backup string `arg:"" help:"What the database was restored from, for the audit."`
+}
+
+// Run does in a database that other tools restored what restore does in its copy.
+func (c *restoredCommand) Run(ctx context.Context, std streams, admin *adminCommand) error {
+	return admin.operate(ctx, std, func(o operator) error {
+		if err := o.NoteRestore(ctx, c.Backup); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(std.out, "Noted that the database comes from %s.\nLinks and codes mailed before are worthless: send invitations again.\n", c.Backup)
+		return err
+	})
 }

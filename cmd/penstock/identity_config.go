@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net"
 	netmail "net/mail"
-	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -47,6 +45,7 @@ type providerEntry struct {
 	ClientID         string   `json:"client_id"`
 	ClientSecretFile string   `json:"client_secret_file"`
 	Domains          []string `json:"domains"`
+	AssumeVerified   bool     `json:"assume_verified"`
 
 	clientSecret cloud.Secret // "" for a public client
 }
@@ -227,11 +226,14 @@ func (p *providerEntry) complete(dir string) error {
 	if p.Title == "" {
 		p.Title = p.Name
 	}
-	if err := checkIssuer(p.Issuer); err != nil {
+	if err := cloud.CheckIssuer(p.Issuer); err != nil {
 		return err
 	}
 	if p.ClientID == "" {
 		return cloud.Invalid("client_id is missing; the provider gives it to whoever registers this cloud there")
+	}
+	if p.AssumeVerified && len(p.Domains) == 0 {
+		return cloud.Invalid("assume_verified needs domains, whose addresses the provider gives to their owners only; else it could let anybody in as anybody")
 	}
 	secret, err := readSecretFile(dir, "client_secret_file", p.ClientSecretFile)
 	p.clientSecret = secret
@@ -245,19 +247,6 @@ func checkDomain(domain string) (string, error) {
 		return "", cloud.Invalid("domains are what follows the @ of addresses, such as example.com; got %q", domain)
 	}
 	return email.Domain(), nil
-}
-
-// checkIssuer holds for the URLs of issuers (OpenID Connect Discovery 1.0, 3),
-// which are compared letter by letter.
-func checkIssuer(issuer string) error {
-	u, err := url.Parse(issuer)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
-		return cloud.Invalid("issuer must be a URL such as https://login.example.com, as its discovery document spells it, without user, query or fragment; got %q", issuer)
-	}
-	if addr, err := netip.ParseAddr(u.Hostname()); u.Scheme == "http" && u.Hostname() != "localhost" && (err != nil || !addr.IsLoopback()) {
-		return cloud.Invalid("issuer must begin with https://, since whoever is on the way could sign in as anybody; got %q", issuer)
-	}
-	return nil
 }
 
 func (f *identityFile) completeTrusted() error {
@@ -277,7 +266,7 @@ func (f *identityFile) completeTrusted() error {
 }
 
 func (t *trustedEntry) complete() error {
-	if err := checkIssuer(t.Issuer); err != nil {
+	if err := cloud.CheckIssuer(t.Issuer); err != nil {
 		return err
 	}
 	if t.Audience == "" {

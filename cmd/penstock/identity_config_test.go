@@ -99,6 +99,24 @@ trusted_issuers: [{issuer: "https://ci.example.com/", audience: cloud, organizat
 	}
 }
 
+// TestProvidersAreAssumedToVerify proves that the setting gets to who decides by
+// it.
+func TestProvidersAreAssumedToVerify(t *testing.T) {
+	t.Parallel()
+	f, err := identity(t, `
+providers:
+  - {name: silent, issuer: "https://silent.example.com", client_id: x, domains: [silent.example.com], assume_verified: true}
+  - {name: company, issuer: "https://company.example.com", client_id: x, domains: [company.example.com]}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rules, err := newProviders(planeConfig{url: "https://cloud.example.com", identity: f})
+	if err != nil || len(rules) != 2 || !rules[0].AssumeVerified || rules[1].AssumeVerified {
+		t.Errorf("got %+v, %v", rules, err)
+	}
+}
+
 // TestIdentityIsChecked changes the example by one line each, and looks for what
 // the operator is told.
 func TestIdentityIsChecked(t *testing.T) {
@@ -126,18 +144,19 @@ func TestIdentityIsChecked(t *testing.T) {
 		{"Penstock <cloud@example.com>", "Penstock", "mail: from must be an address"},
 		{"Penstock <cloud@example.com>", "cloud@example", ""}, // such as on a company's own network
 		{"name: company", "name: Example Company", "providers[0]: name must be"},
-		{"issuer: https://login.example.com", "issuer: login.example.com", "providers[0]: issuer must be a URL"},
-		{"issuer: https://login.example.com", "issuer: https://login.example.com/?x=1", "providers[0]: issuer must be a URL"},
-		{"issuer: https://login.example.com", "issuer: http://login.example.com", "providers[0]: issuer must begin with https://"},
+		{"issuer: https://login.example.com", "issuer: login.example.com", "providers[0]: an issuer is a URL"},
+		{"issuer: https://login.example.com", "issuer: https://login.example.com/?x=1", "providers[0]: an issuer is a URL"},
+		{"issuer: https://login.example.com", "issuer: http://login.example.com", "providers[0]: an issuer is a URL"},
 		{"client_id: penstock", "", "providers[0]: client_id is missing"},
 		{"company-secret", "nowhere", "providers[0]: client_secret_file: "},
 		{"[example.com]", "[example]", "providers[0]: domains are what follows the @"},
 		{"[example.com]", "['@example.com']", "providers[0]: domains are what follows the @"},
 		{"[example.com]", "['*.example.com']", "providers[0]: domains are what follows the @"},
+		{"domains: [example.com]", "assume_verified: true", "providers[0]: assume_verified needs domains"},
 		{"providers:", second, "providers[1]: domains: example.com is bound to other already"},
 		{"providers:", strings.Replace(second, "other,", "company,", 1), "providers[1]: every provider has a name and an issuer of its own"},
 		{"audience: https://cloud.example.com", "", "trusted_issuers[0]: audience is missing"},
-		{"issuer: https://ci.example.com", "issuer: http://ci.example.com", "trusted_issuers[0]: issuer must begin with https://"},
+		{"issuer: https://ci.example.com", "issuer: http://ci.example.com", "trusted_issuers[0]: an issuer is a URL"},
 		{"[0198c0de-0000-7000-8000-00000000000a]", "[]", "trusted_issuers[0]: organizations is missing"},
 		{"[0198c0de-0000-7000-8000-00000000000a]", "[engines]", "trusted_issuers[0]: organizations[0]: "},
 		{"trusted_issuers:", "trusted_issuers:\n  - {issuer: \"https://ci.example.com\", audience: x, organizations: [0198c0de-0000-7000-8000-00000000000a]}", "is there already"},

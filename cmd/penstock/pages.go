@@ -57,7 +57,7 @@ func newProviders(c planeConfig) (providers []*provider.Provider, rules []contro
 			return nil, nil, err
 		}
 		providers = append(providers, p)
-		rules = append(rules, control.ProviderRule{Name: e.Name, Issuer: e.Issuer, Domains: e.Domains})
+		rules = append(rules, control.ProviderRule{Name: e.Name, Issuer: e.Issuer, Domains: e.Domains, AssumeVerified: e.AssumeVerified})
 	}
 	return providers, rules, nil
 }

@@ -33,12 +33,12 @@ func TestCommandLineSignsIn(t *testing.T) {
 		Endpoint: oauth2.Endpoint{AuthURL: w.web.URL + oauth.AuthorizePath, TokenURL: w.web.URL + oauth.TokenPath, AuthStyle: oauth2.AuthStyleInParams},
 	}
 	verifier := oauth2.GenerateVerifier()
-	shown, page := w.see(w.Get(client.AuthCodeURL("the state", oauth2.S256ChallengeOption(verifier))))
-	if !strings.Contains(page, "Penstock command line") {
-		t.Fatalf("%s says\n%s", shown.Request.URL, page)
+	shown := w.get(w.Client, client.AuthCodeURL("the state", oauth2.S256ChallengeOption(verifier)))
+	if !strings.Contains(shown.page, "Penstock command line") {
+		t.Fatalf("%s says\n%s", shown.at, shown.page)
 	}
-	end := w.signIn("ada@example.com", shown.Request.URL.RequestURI())
-	back, err := url.Parse(strings.TrimPrefix(end.Header.Get("Refresh"), "0;url="))
+	end := w.signIn("ada@example.com", shown.at.RequestURI())
+	back, err := url.Parse(strings.TrimPrefix(end.header.Get("Refresh"), "0;url="))
 	if err != nil || !strings.HasPrefix(back.String(), client.RedirectURL) || back.Query().Get("state") != "the state" {
 		t.Fatalf("the browser goes on to %v, %v", back, err)
 	}
@@ -46,7 +46,7 @@ func TestCommandLineSignsIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, user := w.see(client.Client(t.Context(), token).Get(w.web.URL + "/api/v1alpha1/user"))
+	user := w.get(client.Client(t.Context(), token), w.web.URL+"/api/v1alpha1/user").page
 	if !strings.Contains(user, `"ada@example.com"`) {
 		t.Errorf("the API knows the caller as %s", user)
 	}
@@ -73,11 +73,11 @@ func TestInvitedPersonJoins(t *testing.T) {
 	if _, err := w.plane.control.CreateInvitation(t.Context(), caller, "", control.NewInvitation{Email: "ada@example.com", Role: "editor"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, page := w.see(w.Get(w.server.Await(t, "ada@example.com").Link(t))); !strings.Contains(page, "Join Engines") {
+	if page := w.get(w.Client, w.server.Await(t, "ada@example.com").Link(t)).page; !strings.Contains(page, "Join Engines") {
 		t.Fatalf("the link shows\n%s", page)
 	}
 	w.signIn("ada@example.com", "/invitation")
-	if _, page := w.see(w.PostForm(w.web.URL+"/invitation", nil)); !strings.Contains(page, "Welcome to Engines") {
+	if page := w.post("/invitation", nil).page; !strings.Contains(page, "Welcome to Engines") {
 		t.Fatalf("accepting shows\n%s", page)
 	}
 	members, err := w.plane.control.Members(t.Context(), caller, cloud.Page{})
@@ -129,23 +129,49 @@ func newPagesWorld(t *testing.T) *pagesWorld {
 	return w
 }
 
-func (w *pagesWorld) see(resp *http.Response, err error) (*http.Response, string) {
+// seen is a page, and where it is.
+type seen struct {
+	at     *url.URL
+	header http.Header
+	page   string
+}
+
+// see follows an answer to where it leads, and returns the page there.
+func (w *pagesWorld) see(resp *http.Response, err error) seen {
 	w.t.Helper()
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	page, err := io.ReadAll(resp.Body)
+	text, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != http.StatusOK {
-		w.t.Fatalf("%s: %d, %v\n%s", resp.Request.URL, resp.StatusCode, err, page)
+		w.t.Fatalf("%s: %d, %v\n%s", resp.Request.URL, resp.StatusCode, err, text)
 	}
-	return resp, string(page)
+	return seen{resp.Request.URL, resp.Header, string(text)}
+}
+
+func (w *pagesWorld) get(client *http.Client, url string) seen {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.see(client.Do(req))
+}
+
+func (w *pagesWorld) post(path string, form url.Values) seen {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.web.URL+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return w.see(w.Do(req))
 }
 
 // signIn signs in by a code from a mail, and returns where that ends.
-func (w *pagesWorld) signIn(address, returnTo string) *http.Response {
+func (w *pagesWorld) signIn(address, returnTo string) seen {
 	w.t.Helper()
-	w.see(w.PostForm(w.web.URL+"/sign-in", url.Values{"email": {address}, "return_to": {returnTo}}))
-	end, _ := w.see(w.PostForm(w.web.URL+"/sign-in/code", url.Values{"code": {w.server.Await(w.t, address).Code(w.t)}}))
-	return end
+	w.post("/sign-in", url.Values{"email": {address}, "return_to": {returnTo}})
+	return w.post("/sign-in/code", url.Values{"code": {w.server.Await(w.t, address).Code(w.t)}})
 }

@@ -178,7 +178,7 @@ func (p *plane) addOAuth(mux *http.ServeMux, c planeConfig, a oauthAccess) {
 			return cloud.Origin{RequestID: rest.RequestID(w), Address: a.address(r)}
 		},
 	})
-	limited := a.limits.Strangers(rest.Errors{Log: c.log}, a.address, p.oauth)
+	limited := a.limits.Strangers(rest.Errors{Log: c.log, Body: oauth.LimitedBody}, a.address, p.oauth)
 	for _, pattern := range p.oauth.Patterns() {
 		mux.Handle(pattern, observed(c, slog.LevelInfo, "oauth", map[string]string{pattern: pattern}, limited))
 	}

@@ -27,6 +27,7 @@ type Assertion struct {
 	Issuer, Subject string
 	Email           string
 	EmailVerified   bool // the issuer has seen that the address is the person's
+	EmailUnsaid     bool // or it does not say whether it has; not both
 	Name            string
 }
 
@@ -77,7 +78,7 @@ const MaxCodeAttempts = 5
 func CheckIssuer(issuer string) error {
 	u, err := url.Parse(issuer)
 	switch {
-	case err != nil || len(issuer) > maxIdentity || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case err != nil || len(issuer) > maxIdentity || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 	case u.Scheme == "https", u.Scheme == "http" && isLoopback(u.Hostname()):
 		return nil
 	}

@@ -12,7 +12,11 @@ type Organization struct {
 	DisplayName string
 	CreatedAt   time.Time
 	SuspendedAt time.Time // zero for not; see Caller.Suspended
+	FoundedBy   ID        // the user who made it; "" for the operator
 }
+
+// MaxFounded is how many organizations a person makes.
+const MaxFounded = 20
 
 var namePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 

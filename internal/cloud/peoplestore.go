@@ -61,7 +61,8 @@ type PeopleWriter interface {
 	TakeSignIn(hash SecretHash, now time.Time) (SignIn, error)
 
 	// CreateServiceAccount makes its user and its membership as well, and
-	// DeleteServiceAccount removes those, its keys and its secrets.
+	// DeleteServiceAccount removes those, its keys, secrets and identities. It has
+	// nothing else: neither other memberships nor what people sign in to.
 	CreateServiceAccount(a ServiceAccount, email Email) error // CodeConflict on its name
 	DeleteServiceAccount(organization, id ID) error
 	CreateServiceSecret(s ServiceSecret) error // CodeConflict if there are MaxServiceSecrets

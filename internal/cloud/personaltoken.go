@@ -31,6 +31,10 @@ type RevokedToken struct {
 	ExpiresAt time.Time // when nobody would believe it any more; see Revoked
 }
 
+// MaxRevokedTokens is how many revocations there are of a person's tokens before
+// they can make another one: all of them are read on each of their requests.
+const MaxRevokedTokens = 500
+
 // TokenLeeway is for how long after its end a token may still be believed, since
 // clocks differ.
 const TokenLeeway = time.Minute
@@ -39,6 +43,9 @@ const TokenLeeway = time.Minute
 func Revoked(user ID, tokenID string, end time.Time) RevokedToken {
 	return RevokedToken{UserID: user, TokenID: tokenID, ExpiresAt: end.Add(TokenLeeway)}
 }
+
+// Over reports whether nobody believes the token any more at now, revoked or not.
+func (t RevokedToken) Over(now time.Time) bool { return !t.ExpiresAt.After(now) }
 
 // CheckTitle holds for the names that people give to what is theirs: 1 to 100
 // printable characters.

@@ -68,7 +68,7 @@ func TestIssuersAndSubjects(t *testing.T) {
 		"http://127.0.0.1:5556": true, "http://localhost/dex": true, "http://[::1]:5556": true,
 		"http://login.example.com": false, "http://127.0.0.1.example.com": false, "http://10.0.0.1": false, "ftp://login.example.com": false,
 		"login.example.com": false, "": false, "https://": false, "mail": false, "https://ada@login.example.com": false,
-		"https://login.example.com?a=b": false, "https://login.example.com#a": false,
+		"https://login.example.com?a=b": false, "https://login.example.com?": false, "https://login.example.com#a": false,
 		"https://login.example.com/" + strings.Repeat("a", 229): true, "https://login.example.com/" + strings.Repeat("a", 230): false,
 	} {
 		if err := CheckIssuer(issuer); (err == nil) != ok || err != nil && CodeOf(err) != CodeInvalid {

@@ -1,8 +1,10 @@
 package cloud
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -21,6 +23,19 @@ type Secret struct{ text *string }
 
 // NewSecret wraps text.
 func NewSecret(text string) Secret { return Secret{&text} }
+
+// DrawSecret draws 256 random bits, as text. The prefix lets scanners for leaked
+// secrets know whose they are.
+func DrawSecret(prefix string) Secret {
+	return NewSecret(prefix + base64.RawURLEncoding.EncodeToString([]byte(DrawKey().Reveal())))
+}
+
+// DrawKey draws the 32 bytes of a key.
+func DrawKey() Secret {
+	var key [32]byte
+	_, _ = rand.Read(key[:]) // never fails
+	return NewSecret(string(key[:]))
+}
 
 // Reveal returns the text itself, for the one place that must send or store it.
 func (s Secret) Reveal() string {

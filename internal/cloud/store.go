@@ -49,6 +49,7 @@ type Reader interface {
 	OrganizationByName(name string) (Organization, error)
 	FirstOrganization() (Organization, error)                   // the oldest
 	OrganizationsOf(user ID, page Page) ([]Organization, error) // by id
+	CountFounded(user ID) (int64, error)                        // that the user made
 
 	User(id ID) (User, error)
 	UserByEmail(email Email) (User, error) // compared without case
@@ -174,6 +175,7 @@ type Writer interface {
 	// that end later: they were noted before the clock was set back.
 	RecordOutage(o Outage) error
 	SetNonceKey(key Secret) error // of 32 bytes; what the former one signed counts no more
+	SetMailKey(key Secret) error  // the same of the links and codes in mails
 	SetIssuer(url string) error   // makes it the current one; idempotent
 	CreateSigningKey(k SigningKey) error
 	RetireSigningKey(id string, at, expires time.Time) error

@@ -52,7 +52,8 @@ func (e Entrance) admitIdentity(tx cloud.Writer, f Finish, linkTo cloud.ID, a cl
 }
 
 // believe checks what the issuer says of the address: it has to have verified
-// it, and no other issuer may be the only one that speaks for its domain.
+// it, or be assumed to for the domain, and no other issuer may be the only one
+// that speaks for the domain.
 func (e Entrance) believe(a cloud.Assertion) (cloud.Email, error) {
 	if a.Email == "" {
 		return "", cloud.Forbidden("your provider does not tell your address; let it, or ask whoever runs the provider to give this client the claim email")
@@ -61,10 +62,15 @@ func (e Entrance) believe(a cloud.Assertion) (cloud.Email, error) {
 	if err != nil {
 		return "", cloud.Forbidden("your provider gives an address that cannot be used: %v", err)
 	}
-	if !a.EmailVerified {
+	bond, bound := e.bound[email.Domain()]
+	switch {
+	case a.EmailVerified, a.EmailUnsaid && bond.assumed && bond.issuer == a.Issuer:
+	case a.EmailUnsaid:
+		return "", cloud.Forbidden("your provider does not say whether it has verified your address; ask whoever runs the provider for the claim email_verified, or whoever runs this cloud for assume_verified")
+	default:
 		return "", cloud.Forbidden("your provider has not verified your address; verify it there (the claim email_verified must be true), and sign in again")
 	}
-	if issuer, bound := e.bound[email.Domain()]; bound && issuer != a.Issuer {
+	if bound && bond.issuer != a.Issuer {
 		return "", cloud.Forbidden("addresses of %s sign in with their own provider; choose that one", email.Domain())
 	}
 	return email, nil
@@ -78,6 +84,9 @@ func (e Entrance) useIdentity(tx cloud.Writer, f Finish, known, said cloud.Ident
 		return cloud.User{}, err
 	}
 	user, err := tx.User(known.UserID)
+	if err == nil && user.Kind == cloud.Service {
+		return user, errNoPerson
+	}
 	if err != nil || user.Email.Key() != known.Email.Key() {
 		return user, err
 	}
@@ -136,7 +145,7 @@ func (e Entrance) mayEnter(tx cloud.Writer, user cloud.User, identity cloud.Iden
 	if user.Kind == cloud.Service {
 		return errOtherWay
 	}
-	if err := holdUser(tx, user); err != nil {
+	if err := tx.LockUser(user.ID); err != nil {
 		return err
 	}
 	ways, err := tx.Identities(user.ID)
@@ -148,7 +157,7 @@ func (e Entrance) mayEnter(tx cloud.Writer, user cloud.User, identity cloud.Iden
 			return cloud.Conflict("this account was made just now; try again")
 		}
 	}
-	if e.bound[identity.Email.Domain()] != identity.Issuer {
+	if e.bound[identity.Email.Domain()].issuer != identity.Issuer {
 		return errOtherWay
 	}
 	vouched := false
@@ -166,6 +175,7 @@ func (e Entrance) mayEnter(tx cloud.Writer, user cloud.User, identity cloud.Iden
 
 var (
 	errOtherWay = cloud.Forbidden("there is an account with this address, which is signed in to in another way; sign in as you did before, and add this way on the page of your account")
+	errNoPerson = cloud.Forbidden("this opens a service account, as which programs call; sign in as yourself")
 	errRecycled = cloud.Forbidden("an account with this address belongs to somebody else; ask whoever runs this cloud to give that account another address")
 )
 
@@ -179,7 +189,7 @@ func (e Entrance) linkVisitor(tx cloud.Writer, f Finish, linkTo cloud.ID, identi
 	if err != nil {
 		return v.User, err
 	}
-	if err := holdUser(tx, v.User); err != nil {
+	if err := tx.LockUser(v.User.ID); err != nil {
 		return v.User, err
 	}
 	ways, err := tx.Identities(v.User.ID)
@@ -190,12 +200,6 @@ func (e Entrance) linkVisitor(tx cloud.Writer, f Finish, linkTo cloud.ID, identi
 		return v.User, cloud.Forbidden("an account has at most %d ways in; take one away first", maxWays)
 	}
 	return v.User, e.link(tx, f, v.User, identity)
-}
-
-// holdUser holds an account's row until the end of the transaction, before its
-// ways in are counted: two that change them wait for each other.
-func holdUser(tx cloud.Writer, user cloud.User) error {
-	return tx.UpdateUser(user.ID, user.Name, user.Email)
 }
 
 // maxWays is how many ways in an account has.
@@ -223,7 +227,7 @@ func (c *Control) Unlink(ctx context.Context, session cloud.Secret, issuer, subj
 		if err != nil {
 			return err
 		}
-		if err := holdUser(tx, v.User); err != nil {
+		if err := tx.LockUser(v.User.ID); err != nil {
 			return err
 		}
 		identity, err := tx.Identity(issuer, subject)

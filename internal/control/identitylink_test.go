@@ -72,7 +72,7 @@ func TestLinkedIdentities(t *testing.T) {
 			return err
 		}
 		return w.CreateRefreshToken(cloud.RefreshToken{
-			Hash: "r", Family: "f", UserID: account, ClientID: "cli", Parameters: []byte("{}"), TokenEnd: expires, AuthTime: now, CreatedAt: now, ExpiresAt: expires,
+			Hash: "r", Family: "f", UserID: account, ClientID: "cli", Parameters: []byte("{}"), TokenID: "jti", TokenEnd: expires, AuthTime: now, CreatedAt: now, ExpiresAt: expires,
 		})
 	})
 	if _, err := operator.UnlinkIdentity(ctx, issuer, subject); err != nil {
@@ -85,6 +85,9 @@ func TestLinkedIdentities(t *testing.T) {
 		}
 		if _, err := r.RefreshToken("r", now); cloud.CodeOf(err) != cloud.CodeNotFound {
 			t.Errorf("its refresh token is there still: %v", err)
+		}
+		if revoked, err := r.RevokedTokens(account); err != nil || len(revoked) != 1 || revoked[0].TokenID != "jti" {
+			t.Errorf("its access token is good still: %v, %v", revoked, err)
 		}
 		return nil
 	})

@@ -21,7 +21,8 @@ func (c *Control) Invitations(ctx context.Context, caller cloud.Caller, page clo
 
 // CreateInvitation invites an address into the caller's organization.
 // CodeInvalid for a wrong address or role; CodeConflict for somebody who is a
-// member or has a pending invitation, or gets too many.
+// member or has a pending invitation, or gets too many, and if
+// cloud.MaxInvitations are pending.
 func (c *Control) CreateInvitation(ctx context.Context, caller cloud.Caller, key string, in NewInvitation) (SentInvitation, error) {
 	email, err := cloud.ParseEmail(in.Email)
 	if err != nil {
@@ -44,6 +45,11 @@ func (c *Control) CreateInvitation(ctx context.Context, caller cloud.Caller, key
 			if err := refuseMember(tx, invitation); err != nil {
 				return invitation, err
 			}
+			if err := checkRoom(cloud.MaxInvitations, func(p cloud.Page) ([]cloud.Invitation, error) {
+				return tx.Invitations(invitation.OrganizationID, now, p)
+			}, errTooManyInvitations); err != nil {
+				return invitation, err
+			}
 			if err := tx.CreateInvitation(invitation); err != nil {
 				return invitation, err
 			}
@@ -56,6 +62,8 @@ func (c *Control) CreateInvitation(ctx context.Context, caller cloud.Caller, key
 		})
 	})
 }
+
+var errTooManyInvitations = cloud.Conflict("%d invitations of this organization are pending, which is as many as there may be; take back those that nobody will accept: GET /invitations lists them", cloud.MaxInvitations)
 
 // ResendInvitation renews a pending invitation: it has another link, which alone
 // is good from now on, and its time begins again. CodeNotFound if there is none

@@ -114,7 +114,7 @@ func roleOf(m cloud.Member) map[string]any {
 
 // EnsureMember finds or makes a user and their membership; organization "" is
 // the first one. A membership that exists with another role is CodeConflict:
-// an operator who wants a token must not promote somebody by accident.
+// an operator who wants a token must not promote somebody by accident. So is a service account of another organization.
 func (o Operator) EnsureMember(ctx context.Context, email, role, organization string) (cloud.Member, error) {
 	address, err := cloud.ParseEmail(email)
 	if err != nil {
@@ -187,6 +187,9 @@ func (o Operator) ensureUser(tx cloud.Writer, email cloud.Email) (cloud.User, er
 	if cloud.CodeOf(err) != cloud.CodeNotFound {
 		return user, err
 	}
+	if email.IsService() {
+		return user, cloud.NotFound("there is no service account %s; an admin of its organization makes it", email)
+	}
 	local, _, _ := strings.Cut(string(email), "@")
 	user = cloud.User{ID: o.newID(), Email: email, Name: local, Kind: cloud.Person, CreatedAt: o.now()}
 	if err := tx.CreateUser(user); err != nil {
@@ -202,6 +205,9 @@ func (o Operator) ensureMembership(tx cloud.Writer, org cloud.Organization, user
 	}
 	if cloud.CodeOf(err) != cloud.CodeNotFound {
 		return member, err
+	}
+	if user.Kind == cloud.Service {
+		return member, cloud.Conflict("%s is a service account, which belongs to one organization; %s is another", user.Email, org.Name)
 	}
 	member = cloud.Member{OrganizationID: org.ID, User: user, Role: role, JoinedAt: o.now()}
 	if err := tx.AddMember(member); err != nil {

@@ -44,7 +44,17 @@ func (o Operator) Backup(ctx context.Context, file string) error {
 	return o.store.Write(ctx, o.Audited("database.backup", file))
 }
 
-// NoteRestore notes, in a restored database, which backup it comes from.
-func (o Operator) NoteRestore(ctx context.Context, file string) error {
-	return o.store.Write(ctx, o.Audited("database.restore", file))
+// NoteRestore notes, in a restored database, which backup it comes from. What was
+// mailed before counts no more, nor what regions were told: the database has
+// forgotten which invitations were taken back, and which codes were used.
+func (o Operator) NoteRestore(ctx context.Context, backup string) error {
+	return o.store.Write(ctx, func(tx cloud.Writer) error {
+		if err := tx.SetNonceKey(cloud.DrawKey()); err != nil {
+			return err
+		}
+		if err := tx.SetMailKey(cloud.DrawKey()); err != nil {
+			return err
+		}
+		return o.Audited("database.restore", backup)(tx)
+	})
 }

@@ -43,13 +43,16 @@ func organizationsWithin(tx cloud.Reader, caller cloud.Caller, boundary []cloud.
 
 // FoundOrganization makes an organization of which the caller is the admin. Its
 // unique name is made from what people call it. CodeInvalid for a display name
-// that is none.
+// that is none, CodeConflict for who made cloud.MaxFounded.
 func (c *Control) FoundOrganization(ctx context.Context, caller cloud.Caller, key, displayName string) (cloud.Organization, error) {
 	if err := cloud.CheckTitle("display_name", displayName); err != nil {
 		return cloud.Organization{}, err
 	}
 	return once(ctx, c, caller, cloud.ActionFoundOrganization, key, displayName, func(tx cloud.Writer) (cloud.Organization, error) {
-		made, err := createNamed(tx, cloud.Organization{ID: c.newID(), DisplayName: displayName, CreatedAt: c.now()})
+		if err := checkFounder(tx, caller.UserID); err != nil {
+			return cloud.Organization{}, err
+		}
+		made, err := createNamed(tx, cloud.Organization{ID: c.newID(), DisplayName: displayName, CreatedAt: c.now(), FoundedBy: caller.UserID})
 		if err != nil {
 			return made, err
 		}
@@ -61,6 +64,19 @@ func (c *Control) FoundOrganization(ctx context.Context, caller cloud.Caller, ke
 			action: "organization.create", target: string(made.ID), organization: made.ID, after: namesOf(made),
 		})
 	})
+}
+
+// checkFounder refuses somebody who made as many organizations as they may, also
+// if they left them: or they could make one after another.
+func checkFounder(tx cloud.Writer, user cloud.ID) error {
+	if err := tx.LockUser(user); err != nil {
+		return err
+	}
+	founded, err := tx.CountFounded(user)
+	if err == nil && founded >= cloud.MaxFounded {
+		return cloud.Conflict("you made %d organizations, which is as many as one may; the operator of this cloud can make more", founded)
+	}
+	return err
 }
 
 // createNamed makes an organization under the first name for it that is free.

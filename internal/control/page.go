@@ -22,3 +22,13 @@ func list[T any](page cloud.Page, fetch func(cloud.Page) ([]T, error), key func(
 	items = items[:limit]
 	return Listing[T]{Items: items, Next: key(items[limit-1])}, nil
 }
+
+// checkRoom refuses another one, by saying full, of what there are as many of as
+// there may be.
+func checkRoom[T any](most int, fetch func(cloud.Page) ([]T, error), full error) error {
+	had, err := fetch(cloud.Page{Limit: most})
+	if err == nil && len(had) >= most {
+		return full
+	}
+	return err
+}

@@ -46,7 +46,8 @@ func boundTokens(tx cloud.Reader, caller cloud.Caller, now time.Time, page cloud
 //
 // CodeInvalid for a wrong name, role or end, and for no organization where there
 // are several; CodeForbidden for one that is not the caller's, or is beyond their
-// token; CodeConflict if they have cloud.MaxPersonalTokens.
+// token; CodeConflict if they have cloud.MaxPersonalTokens, or took back
+// cloud.MaxRevokedTokens that have not ended.
 func (c *Control) CreatePersonalToken(ctx context.Context, caller cloud.Caller, in NewPersonalToken) (cloud.PersonalToken, cloud.Secret, error) {
 	token, err := c.draftToken(ctx, caller, in)
 	if err != nil {
@@ -81,15 +82,24 @@ func (c *Control) roomForToken(tx cloud.Writer, caller cloud.Caller, t cloud.Per
 	if err := tx.LockUser(t.UserID); err != nil {
 		return err
 	}
-	had, err := tx.PersonalTokens(t.UserID, c.now(), cloud.Page{Limit: cloud.MaxPersonalTokens})
+	revoked, err := tx.RevokedTokens(t.UserID)
 	if err != nil {
 		return err
 	}
-	if len(had) >= cloud.MaxPersonalTokens {
-		return cloud.Conflict("you have %d personal tokens, which is as many as there may be; delete those that are used no longer: GET /user/tokens lists them", len(had))
+	if len(revoked) >= cloud.MaxRevokedTokens {
+		return errTooManyRevoked
 	}
-	return nil
+	return checkRoom(cloud.MaxPersonalTokens, func(p cloud.Page) ([]cloud.PersonalToken, error) {
+		return tx.PersonalTokens(t.UserID, c.now(), p)
+	}, errTooManyTokens)
 }
+
+var (
+	errTooManyTokens = cloud.Conflict("you have %d personal tokens, which is as many as there may be; delete those that are used no longer: GET /user/tokens lists them", cloud.MaxPersonalTokens)
+	// Deleting does not help: it makes one more of these.
+	errTooManyRevoked = cloud.Conflict("%d tokens of yours were taken back before their end, which is as many as there may be; "+
+		"you can make another one when some of those would have ended: make tokens for a shorter time, and keep them", cloud.MaxRevokedTokens)
+)
 
 // lockOwn locks an organization to which the caller belongs, and which is not
 // suspended.

@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"crypto/rand"
 	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
@@ -106,7 +105,7 @@ func (c *Control) noteSetBack(tx cloud.Writer, alive, now time.Time) error {
 // least.
 func setBack(tx cloud.Writer, now time.Time, least, more time.Duration) error {
 	by := least + more
-	if err := tx.SetNonceKey(newNonceKey()); err != nil {
+	if err := tx.SetNonceKey(cloud.DrawKey()); err != nil {
 		return err
 	}
 	if err := tx.RecordOutage(cloud.Outage{From: now.Add(-by), To: now}); err != nil {
@@ -129,10 +128,4 @@ func setBack(tx cloud.Writer, now time.Time, least, more time.Duration) error {
 		}
 	}
 	return nil
-}
-
-func newNonceKey() cloud.Secret {
-	var key [32]byte
-	_, _ = rand.Read(key[:]) // never fails
-	return cloud.NewSecret(string(key[:]))
 }

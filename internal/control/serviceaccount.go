@@ -28,7 +28,8 @@ func (c *Control) ServiceAccount(ctx context.Context, caller cloud.Caller, id st
 }
 
 // CreateServiceAccount makes a program's account in the caller's organization.
-// CodeInvalid for a wrong name or role, CodeConflict for a name that is taken.
+// CodeInvalid for a wrong name or role, CodeConflict for a name that is taken, and
+// if there are cloud.MaxServiceAccounts.
 func (c *Control) CreateServiceAccount(ctx context.Context, caller cloud.Caller, key string, in NewServiceAccount) (cloud.ServiceAccount, error) {
 	if err := cloud.CheckName("name", in.Name); err != nil {
 		return cloud.ServiceAccount{}, err
@@ -41,6 +42,11 @@ func (c *Control) CreateServiceAccount(ctx context.Context, caller cloud.Caller,
 		account := cloud.ServiceAccount{
 			ID: c.newID(), OrganizationID: caller.Relation.OrganizationID, Name: in.Name, Role: role,
 			CreatedBy: caller.UserID, CreatedAt: c.now(),
+		}
+		if err := checkRoom(cloud.MaxServiceAccounts, func(p cloud.Page) ([]cloud.ServiceAccount, error) {
+			return tx.ServiceAccounts(account.OrganizationID, p)
+		}, errTooManyServices); err != nil {
+			return account, err
 		}
 		organization, err := tx.Organization(account.OrganizationID)
 		if err != nil {
@@ -56,6 +62,8 @@ func (c *Control) CreateServiceAccount(ctx context.Context, caller cloud.Caller,
 		return account, c.auditService(tx, caller, account, change{action: "service_account.create", after: accountOf(account)})
 	})
 }
+
+var errTooManyServices = cloud.Conflict("this organization has %d service accounts, which is as many as there may be; delete those that are used no longer: GET /service-accounts lists them", cloud.MaxServiceAccounts)
 
 // UpdateServiceAccount gives a service account another role. CodeInvalid for no
 // or a wrong role, CodeNotFound for no account of that id.
@@ -136,7 +144,7 @@ func (c *Control) ServiceSecrets(ctx context.Context, caller cloud.Caller, accou
 // once. CodeNotFound for no account of that id, CodeConflict if it has
 // cloud.MaxServiceSecrets.
 func (c *Control) CreateServiceSecret(ctx context.Context, caller cloud.Caller, account string) (cloud.ServiceSecret, cloud.Secret, error) {
-	text := newSecret("pss_")
+	text := cloud.DrawSecret("pss_")
 	made, err := changing(ctx, c, caller, cloud.ActionManageServices, func(tx cloud.Writer) (cloud.ServiceSecret, error) {
 		a, err := serviceAccount(tx, caller, account)
 		if err != nil {

@@ -81,22 +81,31 @@ func (c *Control) SignOutEverywhere(ctx context.Context, session cloud.Secret, o
 		if err := tx.DeleteSessions(v.User.ID); err != nil {
 			return err
 		}
-		tokens, err := tx.DeleteRefreshTokensOf(v.User.ID)
-		if err != nil {
+		if err := c.endPrograms(tx, v.User.ID); err != nil {
 			return err
-		}
-		for _, t := range tokens {
-			if !t.TokenEnd.After(c.now()) {
-				continue
-			}
-			if err := tx.RevokeToken(cloud.RevokedToken{UserID: t.UserID, TokenID: t.TokenID, ExpiresAt: t.TokenEnd}); err != nil {
-				return err
-			}
 		}
 		return c.auditPerson(tx, v.User.ID, origin, change{
 			action: "session.delete", target: string(v.User.ID), before: map[string]any{"sessions": "all"},
 		})
 	})
+}
+
+// endPrograms makes useless what programs got of somebody who signed in for them.
+func (c *Control) endPrograms(tx cloud.Writer, user cloud.ID) error {
+	tokens, err := tx.DeleteRefreshTokensOf(user)
+	if err != nil {
+		return err
+	}
+	for _, t := range tokens {
+		revoked := cloud.Revoked(t.UserID, t.TokenID, t.TokenEnd)
+		if revoked.Over(c.now()) {
+			continue
+		}
+		if err := tx.RevokeToken(revoked); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *Control) auditPerson(tx cloud.Writer, person cloud.ID, origin cloud.Origin, ch change) error {

@@ -14,7 +14,13 @@ import (
 type Entrance struct {
 	*Control
 	config EntranceConfig
-	bound  map[string]string // by domain: the issuer to which it is bound
+	bound  map[string]bond // by domain
+}
+
+// bond is the one provider that speaks for a domain.
+type bond struct {
+	issuer  string
+	assumed bool // to have verified the domain's addresses
 }
 
 // EntranceConfig is which ways in there are.
@@ -28,14 +34,18 @@ type ProviderRule struct {
 	Name    string
 	Issuer  string
 	Domains []string // of addresses that only this provider speaks for
+
+	// AssumeVerified takes the addresses of those domains for verified where the
+	// provider does not say whether they are.
+	AssumeVerified bool
 }
 
 // Entrance returns the use cases of signing in.
 func (c *Control) Entrance(config EntranceConfig) Entrance {
-	e := Entrance{Control: c, config: config, bound: map[string]string{}}
+	e := Entrance{Control: c, config: config, bound: map[string]bond{}}
 	for _, p := range config.Providers {
 		for _, domain := range p.Domains {
-			e.bound[cloud.Email("@"+domain).Domain()] = p.Issuer
+			e.bound[cloud.Email("@"+domain).Domain()] = bond{p.Issuer, p.AssumeVerified}
 		}
 	}
 	return e
@@ -74,7 +84,7 @@ func (e Entrance) BeginCode(ctx context.Context, b Beginning, address string) (S
 	if err != nil {
 		return Started{}, err
 	}
-	started := Started{Browser: newSecret("")}
+	started := Started{Browser: cloud.DrawSecret("")}
 	return started, e.store.Write(ctx, func(tx cloud.Writer) error {
 		signIn, err := e.newSignIn(tx, b, started)
 		if err != nil {
@@ -124,7 +134,7 @@ func (e Entrance) BeginProvider(ctx context.Context, b Beginning, provider strin
 	if _, err := e.provider(provider); err != nil {
 		return Started{}, err
 	}
-	started := Started{Browser: newSecret(""), Verifier: newSecret(""), State: newSecret("").Reveal(), Nonce: newSecret("").Reveal()}
+	started := Started{Browser: cloud.DrawSecret(""), Verifier: cloud.DrawSecret(""), State: cloud.DrawSecret("").Reveal(), Nonce: cloud.DrawSecret("").Reveal()}
 	return started, e.store.Write(ctx, func(tx cloud.Writer) error {
 		signIn, err := e.newSignIn(tx, b, started)
 		if err != nil {
@@ -270,7 +280,7 @@ func (e Entrance) FinishProvider(ctx context.Context, f Finish, signIn cloud.Sig
 // finds the first's.
 func (e Entrance) enter(ctx context.Context, f Finish, prove func(cloud.Writer) (cloud.SignIn, cloud.Assertion, error), refused func() bool) (Entered, error) {
 	var entered Entered
-	session := newSecret("")
+	session := cloud.DrawSecret("")
 	once := func() error {
 		return e.store.Write(ctx, func(tx cloud.Writer) error {
 			entered = Entered{}

@@ -23,12 +23,15 @@ const (
 	acmeIssuer = "https://login.acme.example"
 	openIssuer = "https://open.example"
 	nextIssuer = "https://next.example"
+
+	silentIssuer = "https://login.silent.example" // never says that it has verified an address
 )
 
 var providerRules = []control.ProviderRule{
 	{Name: "acme", Issuer: acmeIssuer, Domains: []string{"Acme.example"}},
 	{Name: "open", Issuer: openIssuer},
 	{Name: "next", Issuer: nextIssuer},
+	{Name: "silent", Issuer: silentIssuer, Domains: []string{"silent.example"}, AssumeVerified: true},
 }
 
 // door is a plane into which people sign in.
@@ -58,7 +61,9 @@ func sqliteDoor(t *testing.T) *door {
 }
 
 // mailKey is the plane's, with which the postman makes the codes.
-func (d *door) mailKey() cloud.Secret {
+func (d *door) mailKey() cloud.Secret { return d.plane().MailKey }
+
+func (d *door) plane() cloud.Plane {
 	d.t.Helper()
 	var plane cloud.Plane
 	if err := d.store.Read(d.t.Context(), func(r cloud.Reader) (err error) {
@@ -67,7 +72,7 @@ func (d *door) mailKey() cloud.Secret {
 	}); err != nil {
 		d.t.Fatal(err)
 	}
-	return plane.MailKey
+	return plane
 }
 
 func (d *door) code(s control.Started) string {
@@ -318,6 +323,34 @@ func TestUnverifiedAddressOpensNothing(t *testing.T) {
 	said = cloud.Assertion{Issuer: nextIssuer, Subject: "1", Email: "bob@example.com", EmailVerified: true}
 	if _, err := d.byProvider("open", said, control.Beginning{}, cloud.Secret{}); cloud.CodeOf(err) != cloud.CodeForbidden {
 		t.Errorf("one provider speaks for another: %v", err)
+	}
+}
+
+// TestAssumedAddressIsOfTheDomain signs in with a provider that is assumed to
+// have verified addresses: of its own domains, and where it does not say that it
+// has not.
+func TestAssumedAddressIsOfTheDomain(t *testing.T) {
+	t.Parallel()
+	d := sqliteDoor(t)
+	for i, tt := range []struct {
+		provider string
+		said     cloud.Assertion
+		want     string // of the refusal; "" for none
+	}{
+		{"silent", cloud.Assertion{Issuer: silentIssuer, Email: "ada@Silent.example", EmailUnsaid: true}, ""},
+		{"silent", cloud.Assertion{Issuer: silentIssuer, Email: "bob@silent.example", EmailVerified: true}, ""},
+		{"silent", cloud.Assertion{Issuer: silentIssuer, Email: "carol@silent.example"}, "verify it there"},
+		{"silent", cloud.Assertion{Issuer: silentIssuer, Email: "ada@example.com", EmailUnsaid: true}, "does not say"},
+		{"silent", cloud.Assertion{Issuer: silentIssuer, Email: "ada@eu.silent.example", EmailUnsaid: true}, "does not say"},
+		{"silent", cloud.Assertion{Issuer: silentIssuer, Email: "ada@acme.example", EmailUnsaid: true}, "does not say"},
+		{"acme", cloud.Assertion{Issuer: acmeIssuer, Email: "ada@acme.example", EmailUnsaid: true}, "does not say"},
+		{"acme", cloud.Assertion{Issuer: acmeIssuer, Email: "dora@silent.example", EmailUnsaid: true}, "does not say"},
+	} {
+		tt.said.Subject = fmt.Sprint(i)
+		entered, err := d.byProvider(tt.provider, tt.said, control.Beginning{}, cloud.Secret{})
+		if tt.want == "" && err != nil || tt.want != "" && (cloud.CodeOf(err) != cloud.CodeForbidden || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s says %+v: %q enters, %v", tt.provider, tt.said, entered.User.Email, err)
+		}
 	}
 }
 
@@ -626,7 +659,7 @@ func TestSessionsEnd(t *testing.T) {
 	if err := d.store.Write(ctx, func(w cloud.Writer) error {
 		return w.CreateRefreshToken(cloud.RefreshToken{
 			Hash: cloud.NewSecret("r").Hash(), Family: "019cae00-0000-7000-9000-00000000f000", UserID: v.User.ID, ClientID: "penstock-cli", Parameters: []byte("{}"),
-			TokenID: "jti-1", TokenEnd: d.now.Add(time.Minute), CreatedAt: d.now, ExpiresAt: d.now.Add(time.Hour),
+			TokenID: "jti-1", TokenEnd: d.now.Add(time.Second - cloud.TokenLeeway), CreatedAt: d.now, ExpiresAt: d.now.Add(time.Hour),
 		})
 	}); err != nil {
 		t.Fatal(err)
@@ -638,7 +671,7 @@ func TestSessionsEnd(t *testing.T) {
 	alive("signed out everywhere", false, third, fourth)
 	standing, err := d.store.Standing(ctx, v.User.ID)
 	if err != nil || !slices.Contains(standing.RevokedTokens, "jti-1") {
-		t.Errorf("after that %v are revoked, %v; want the program's token too", standing.RevokedTokens, err)
+		t.Errorf("after that %v are revoked, %v; want the program's token too, which some still believe", standing.RevokedTokens, err)
 	}
 
 	fifth := enter(cloud.Secret{})

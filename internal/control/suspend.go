@@ -41,15 +41,8 @@ func (o Operator) SuspendOrganization(ctx context.Context, name string, suspende
 // ends that. They may read, and change nothing, as in SuspendOrganization.
 // CodeNotFound if nobody has the address.
 func (o Operator) SuspendUser(ctx context.Context, email string, suspended bool) error {
-	address, err := cloud.ParseEmail(email)
-	if err != nil {
-		return err
-	}
 	return o.store.Write(ctx, func(tx cloud.Writer) error {
-		user, err := tx.UserByEmail(address)
-		if cloud.CodeOf(err) == cloud.CodeNotFound {
-			return cloud.NotFound("nobody has an account with the address %s", address)
-		}
+		user, err := userByAddress(tx, email)
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -151,10 +152,11 @@ func TestTheAuditComesThroughLosses(t *testing.T) {
 func TestTheAuditHoldsUpNothingElse(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(t *testing.T, w *world) {
-		refuse := true
+		var refuse atomic.Bool
+		refuse.Store(true)
 		plane := w.plane.handler()
 		w.network.serve(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			if refuse && strings.HasSuffix(r.URL.Path, "/audit") {
+			if refuse.Load() && strings.HasSuffix(r.URL.Path, "/audit") {
 				http.Error(rw, `{"message":"no"}`, http.StatusBadRequest)
 				return
 			}
@@ -178,7 +180,7 @@ func TestTheAuditHoldsUpNothingElse(t *testing.T) {
 		if s := w.stream(); s.Reported != 0 {
 			t.Errorf("the region takes for reported: %+v", s)
 		}
-		refuse = false
+		refuse.Store(false)
 		w.pass(11 * time.Minute)
 		if s := w.stream(); s.Reported != 3 || len(w.audits()) != 1 {
 			t.Errorf("in the end: %+v after %d messages", s, len(w.audits()))

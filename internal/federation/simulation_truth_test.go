@@ -23,8 +23,8 @@ type truth struct {
 	keys    []cloud.ObjectKey // of everything that there may be
 	heard   map[string]time.Duration
 	states  map[position]cloud.Digest
-	heads   map[cloud.ID]head // of each incarnation, what was changed last
-	forked  map[cloud.ID]bool // incarnations of which two databases went different ways
+	heads   map[cloud.ID]head             // of each incarnation, what was changed last
+	forked  map[cloud.ID]bool             // incarnations of which two databases went different ways
 	acts    map[cloud.ID]cloud.AuditEntry // that there ever was to tell
 	failure error
 }

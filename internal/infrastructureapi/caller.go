@@ -95,12 +95,9 @@ func (s *Server) admit(op rest.Operation, next http.Handler) http.Handler {
 }
 
 func (s *Server) identify(w http.ResponseWriter, r *http.Request, address string, action cloud.Action, needsProject bool) (region.Caller, error) {
-	principal, err := rest.Identify(r, s.Verifier)
-	if err != nil {
-		return region.Caller{}, s.Limits.Refuse(w, address, err)
-	}
+	principal, err := s.Limits.Identify(w, r, s.Verifier, address)
 	observe.NoteUser(r.Context(), principal.UserID)
-	if err := s.Limits.Spend(w, principal.UserID); err != nil {
+	if err != nil {
 		return region.Caller{}, err
 	}
 	organization, err := idIn(r, organizationHeader)

@@ -95,8 +95,10 @@ func TestAuditOfRegions(t *testing.T) {
 		clock := start.Add(-48 * time.Hour).Truncate(time.Microsecond)
 		w.write(func(tx cloud.Writer) error {
 			for i, actor := range []cloud.Actor{
-				{Kind: cloud.ActorUser, ID: string(userIDs[guest])}, {Kind: cloud.ActorUser, ID: string(userIDs[stranger])},
-				{Kind: cloud.ActorSystem, ID: "penstock"}, {Kind: cloud.ActorUser, ID: string(userIDs[stranger])},
+				{Kind: cloud.ActorUser, ID: string(userIDs[guest])},
+				{Kind: cloud.ActorUser, ID: string(userIDs[stranger])},
+				{Kind: cloud.ActorSystem, ID: "penstock"},
+				{Kind: cloud.ActorUser, ID: string(userIDs[stranger])},
 			} {
 				e := cloud.AuditEntry{
 					ID: cloud.ID(fmt.Sprintf("019cae00-0000-7000-a000-%012x", i)), At: start.Add(time.Duration(i) * time.Second),

@@ -94,12 +94,9 @@ func (s *Server) admit(op rest.Operation, next http.Handler) http.Handler {
 
 func (s *Server) identify(w http.ResponseWriter, r *http.Request, op rest.Operation, action cloud.Action) (cloud.Caller, error) {
 	address := s.ClientAddress(r)
-	principal, err := rest.Identify(r, s.Verifier)
-	if err != nil {
-		return cloud.Caller{}, s.Limits.Refuse(w, address, err)
-	}
+	principal, err := s.Limits.Identify(w, r, s.Verifier, address)
 	observe.NoteUser(r.Context(), principal.UserID)
-	if err := s.Limits.Spend(w, principal.UserID); err != nil {
+	if err != nil {
 		return cloud.Caller{}, err
 	}
 	admit, organization := s.Control.Admit, r.Header.Get("X-ORG-ID")

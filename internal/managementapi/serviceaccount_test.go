@@ -203,3 +203,24 @@ func TestWrongServiceAccounts(t *testing.T) {
 	}
 	w.call(admin, "POST", "/service-accounts", fmt.Sprintf(`{"name":%q,"role":"viewer"}`, strings.Repeat("x", 63))).want(http.StatusCreated)
 }
+
+// TestServiceAccountsEndWithAllTheirs deletes one that an issuer's tokens open, and
+// tries before to make it have what it cannot.
+func TestServiceAccountsEndWithAllTheirs(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, w *world) {
+		if _, err := w.operator().LinkIdentity(t.Context(), string(cloud.ServiceEmail("deployer", "acme")), otherIssuer, "build"); err != nil {
+			t.Fatal(err)
+		}
+		w.call(program, "POST", "/user/tokens", `{"name":"x","expires_in_days":1}`).want(http.StatusForbidden).says("a service account may not")
+		w.call(program, "POST", "/organizations", called("Tidal Labs")).want(http.StatusForbidden).says("a service account may not")
+		w.call(admin, "DELETE", deployerPath, "").want(http.StatusNoContent)
+		w.read(func(tx cloud.Reader) error {
+			if i, err := tx.Identity(otherIssuer, "build"); cloud.CodeOf(err) != cloud.CodeNotFound {
+				t.Errorf("the issuer's subject is %+v, %v still", i, err)
+			}
+			return nil
+		})
+		w.get(program, "/instances").want(http.StatusUnauthorized)
+	})
+}

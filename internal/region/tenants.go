@@ -95,6 +95,9 @@ func (c Caller) actor() cloud.Actor {
 // request names, or else in the organization: that one, the one that their
 // token is bound to, or their only one.
 //
+// What needs no organization is the same for everybody, and the plane is asked
+// nothing for it: a token that was revoked reads that until it ends.
+//
 // The refusals: CodeNotFound for a project that is not there or not theirs;
 // CodeUnauthenticated for a token that was revoked; CodeUnavailable where the
 // plane has to be asked and is away; and those of cloud.ChooseOrganization and

@@ -24,6 +24,14 @@ var statuses = map[cloud.Code]int{
 	cloud.CodeUnimplemented:   http.StatusNotImplemented,
 }
 
+// Status is that of an answer which refuses something.
+func Status(code cloud.Code) int {
+	if status, ok := statuses[code]; ok {
+		return status
+	}
+	return http.StatusInternalServerError
+}
+
 // Errors answers failed requests. It is the one place that decides what a
 // caller gets to read of an error.
 type Errors struct {

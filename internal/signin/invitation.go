@@ -3,7 +3,6 @@ package signin
 import (
 	"net/http"
 	"time"
-	"unicode/utf8"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 )
@@ -53,7 +52,7 @@ func (s *Server) renderInvitation(w http.ResponseWriter, r *http.Request, refuse
 		return err
 	}
 	f := frame{Title: "Join " + found.Organization}
-	data := invitation{Invitation: found, Masked: mask(found.Email), SignIn: withReturn("/sign-in", invitationPath), SignedIn: v != nil}
+	data := invitation{Invitation: found, Masked: found.Email.Masked(), SignIn: withReturn("/sign-in", invitationPath), SignedIn: v != nil}
 	if v != nil {
 		f.User = &v.User
 	}
@@ -87,14 +86,4 @@ func (s *Server) acceptInvitation(w http.ResponseWriter, r *http.Request) error 
 		Title: "Welcome to " + found.Organization, Text: "You are a member now, with the role " + string(found.Role) + ".",
 		Link: accountPath, Label: "To your account",
 	})
-}
-
-// mask shows of an address what its owner knows it by, and little to others: of
-// what stands before the @, the first letter.
-func mask(e cloud.Email) string {
-	first, size := utf8.DecodeRuneInString(string(e))
-	if size == 0 {
-		return ""
-	}
-	return string(first) + "…@" + e.Domain()
 }

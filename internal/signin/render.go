@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/rest"
 )
 
 //go:embed templates/*.html
@@ -78,19 +79,6 @@ func hop(w http.ResponseWriter, to, where string) error {
 	return render(w, http.StatusOK, "hop", frame{Title: "One moment", Data: map[string]string{"To": to, "Where": where}})
 }
 
-// statuses maps what is refused; what is not in it is a 500.
-var statuses = map[cloud.Code]int{
-	cloud.CodeInvalid:         http.StatusBadRequest,
-	cloud.CodeUnauthenticated: http.StatusUnauthorized,
-	cloud.CodeForbidden:       http.StatusForbidden,
-	cloud.CodeNotFound:        http.StatusNotFound,
-	cloud.CodeConflict:        http.StatusConflict,
-	cloud.CodeLimited:         http.StatusTooManyRequests,
-	cloud.CodeTooLarge:        http.StatusRequestEntityTooLarge,
-	cloud.CodeUnavailable:     http.StatusServiceUnavailable,
-	cloud.CodeUnimplemented:   http.StatusNotImplemented,
-}
-
 // fail shows a page that says what was refused. What is our own fault, or a
 // provider's, is for the log. The path is not: it may hold what an invitation
 // is accepted with.
@@ -111,13 +99,9 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request, err error) (sta
 		}
 		return http.StatusInternalServerError, "something went wrong here; try again, and tell whoever runs this cloud the id of this request: " + w.Header().Get("X-Request-Id")
 	}
-	status, ok := statuses[refusal.Code]
-	if !ok {
-		status = http.StatusInternalServerError
-	}
 	if refusal.Code == cloud.CodeUnavailable && r.Context().Err() == nil {
 		w.Header().Set("Retry-After", "5")
 		s.config.Log.WarnContext(r.Context(), "a page was refused while a dependency is away", "page", r.Pattern, "error", refusal.Unwrap())
 	}
-	return status, refusal.Message
+	return rest.Status(refusal.Code), refusal.Message
 }

@@ -58,11 +58,7 @@ func (s *Server) showSignIn(w http.ResponseWriter, r *http.Request) error {
 // authorize lets whoever is signed in, as late as the program wants, go on to
 // it; everybody else signs in first, and comes back here.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request, v *control.Visitor) error {
-	id, err := cloud.ParseID(r.FormValue("authorization"))
-	if err != nil {
-		return err
-	}
-	request, err := s.config.Authorizations.Describe(r.Context(), id)
+	id, request, err := s.requested(r)
 	if err != nil {
 		return err
 	}
@@ -80,11 +76,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request, v *control.Vi
 
 // refuse lets a program know that nobody signs in.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request) error {
-	id, err := cloud.ParseID(r.FormValue("authorization"))
-	if err != nil {
-		return err
-	}
-	request, err := s.config.Authorizations.Describe(r.Context(), id)
+	id, request, err := s.requested(r)
 	if err != nil {
 		return err
 	}
@@ -93,6 +85,14 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return hop(w, callback, request.Client)
+}
+
+// requested is for which program somebody is to sign in.
+func (s *Server) requested(r *http.Request) (id cloud.ID, request Request, err error) {
+	if id, err = cloud.ParseID(r.FormValue("authorization")); err == nil {
+		request, err = s.config.Authorizations.Describe(r.Context(), id)
+	}
+	return id, request, err
 }
 
 func (s *Server) beginning(r *http.Request) control.Beginning {

@@ -160,7 +160,7 @@ func authorization(tx cloud.Reader, id cloud.ID, now time.Time) (cloud.Authoriza
 // CodeForbidden for who is no person. Somebody who does not belong to the
 // organization that the client asks for is not refused here: the client is told.
 func (s *Server) Agree(ctx context.Context, id, user cloud.ID, authTime time.Time) (callbackURL string, err error) {
-	code := newSecret(codePrefix)
+	code := cloud.DrawSecret(codePrefix)
 	err = s.Store.Write(ctx, func(tx cloud.Writer) error {
 		a, err := authorization(tx, id, s.Now())
 		if err != nil {

@@ -15,7 +15,7 @@ func (s *Server) exchangeCode(ctx context.Context, client string, r *oidc.Access
 	if err != nil {
 		return nil, err
 	}
-	code, first, refresh := cloud.NewSecret(r.Code), s.NewID(), newSecret(refreshPrefix)
+	code, first, refresh := cloud.NewSecret(r.Code), s.NewID(), cloud.DrawSecret(refreshPrefix)
 	var g grant
 	err = s.decide(ctx, func(tx cloud.Writer) (*oidc.Error, error) {
 		a, err := tx.AuthorizationByCode(code.Hash(), s.Now())

@@ -29,7 +29,7 @@ func (s *Server) verifyClient(ctx context.Context, id string, secret cloud.Secre
 
 // nobody is compared with where there is no account, so that it takes the same
 // pains.
-var nobody = []cloud.ServiceSecret{{Hash: newSecret("").Hash()}}
+var nobody = []cloud.ServiceSecret{{Hash: cloud.DrawSecret("").Hash()}}
 
 // serviceAccount returns the account whose secret this is, and notes its use.
 // Who has the secret of a suspended account is told that it is.

@@ -31,7 +31,7 @@ func (s *Server) authorizeDevice(ctx context.Context, client string, asked []str
 	if err != nil {
 		return nil, err
 	}
-	secret, now := newSecret(devicePrefix), s.Now()
+	secret, now := cloud.DrawSecret(devicePrefix), s.Now()
 	d := cloud.DeviceCode{
 		Hash: secret.Hash(), ClientID: client, Scopes: scopes, State: cloud.DevicePending,
 		CreatedAt: now, ExpiresAt: now.Add(cloud.DeviceCodeTTL),
@@ -169,7 +169,7 @@ func (s *Server) exchangeDevice(ctx context.Context, client string, code cloud.S
 	}
 	g := grant{client: client, user: d.UserID, scopes: d.Scopes, authTime: d.AuthTime, tokenID: s.NewID()}
 	if hasRefresh(d.Scopes) {
-		g.refresh = newSecret(refreshPrefix)
+		g.refresh = cloud.DrawSecret(refreshPrefix)
 	}
 	err = s.decide(ctx, func(tx cloud.Writer) (*oidc.Error, error) {
 		if refused, err := stillMayActFor(tx, d.UserID, d.Scopes); refused != nil || err != nil {

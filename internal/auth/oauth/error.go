@@ -45,3 +45,10 @@ func invalidToken() error {
 	refused := &oidc.Error{ErrorType: "invalid_token", Description: "the access token is good no more, or never was"}
 	return op.NewStatusError(refused, http.StatusUnauthorized)
 }
+
+// LimitedBody is the body of an answer to who asks too often, in the form in which
+// clients read refusals (RFC 6749, 5.2). The code makes them wait that poll for a
+// device's tokens, and go on (RFC 8628, 3.5).
+func LimitedBody(_ error, message string) any {
+	return oidc.Error{ErrorType: oidc.SlowDown, Description: message}
+}

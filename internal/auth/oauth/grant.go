@@ -11,7 +11,6 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
-	"github.com/penstock-cloud/penstock/internal/auth"
 	"github.com/penstock-cloud/penstock/internal/auth/issuer"
 	"github.com/penstock-cloud/penstock/internal/cloud"
 )
@@ -157,11 +156,11 @@ func (s *Server) endFamily(ctx context.Context, tx cloud.Writer, f family) error
 
 // revokeToken makes an access token useless for as long as it would be believed.
 func (s *Server) revokeToken(tx cloud.Writer, user cloud.ID, id string, end time.Time) error {
-	end = end.Add(auth.Leeway)
-	if !end.After(s.Now()) {
+	revoked := cloud.Revoked(user, id, end)
+	if revoked.Over(s.Now()) {
 		return nil
 	}
-	return tx.RevokeToken(cloud.RevokedToken{UserID: user, TokenID: id, ExpiresAt: end})
+	return tx.RevokeToken(revoked)
 }
 
 // family is one whose end is noted in the audit.

@@ -21,7 +21,7 @@ func (s *Server) refresh(ctx context.Context, client string, presented cloud.Sec
 	if err != nil {
 		return nil, err
 	}
-	id, next := s.NewID(), newSecret(refreshPrefix)
+	id, next := s.NewID(), cloud.DrawSecret(refreshPrefix)
 	var g grant
 	err = s.decide(ctx, func(tx cloud.Writer) (*oidc.Error, error) {
 		t, granted, err := refreshToken(tx, presented, s)

@@ -2,8 +2,6 @@ package oauth
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -154,13 +152,6 @@ func (s *Server) decide(ctx context.Context, fn func(tx cloud.Writer) (refused *
 		return refused
 	}
 	return nil
-}
-
-// newSecret makes 256 random bits. The prefix tells scanners what they found.
-func newSecret(prefix string) cloud.Secret {
-	var bits [32]byte
-	_, _ = rand.Read(bits[:]) // never fails
-	return cloud.NewSecret(prefix + base64.RawURLEncoding.EncodeToString(bits[:]))
 }
 
 // The prefixes of what is given out.

@@ -171,15 +171,33 @@ func TestAnswersThatAreNotBelieved(t *testing.T) {
 			}
 		})
 	}
-	t.Run("and one that is", func(t *testing.T) {
-		t.Parallel()
+}
+
+// TestWhatIsSaidOfAnAddress tells an address that is not verified from one of
+// which that is not said.
+func TestWhatIsSaidOfAnAddress(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		claim            any // nil leaves it out
+		verified, unsaid bool
+	}{
+		{claim: true, verified: true},
+		{claim: "true", verified: true},
+		{claim: false},
+		{claim: "false"},
+		{claim: "yes"},
+		{claim: 1},
+		{claim: nil, unsaid: true},
+	} {
 		f := newFake(t)
-		f.idToken = func() string { return f.sign(t, jose.ES256, f.key, f.claims(map[string]any{"email_verified": "true"})) }
-		got, err := newProvider(t, f.URL, time.Now).Finish(t.Context(), provider.Answer{Code: "c"}, "the nonce", verifier())
-		if err != nil || !got.EmailVerified || got.Subject != "1" {
-			t.Errorf("%+v, %v", got, err)
+		f.idToken = func() string {
+			return f.sign(t, jose.ES256, f.key, f.claims(map[string]any{"email_verified": tt.claim}))
 		}
-	})
+		got, err := newProvider(t, f.URL, time.Now).Finish(t.Context(), provider.Answer{Code: "c"}, "the nonce", verifier())
+		if err != nil || got.Subject != "1" || got.EmailVerified != tt.verified || got.EmailUnsaid != tt.unsaid {
+			t.Errorf("email_verified %v: %+v, %v", tt.claim, got, err)
+		}
+	}
 }
 
 // TestProvidersThatAreNotAsked are said by their own documents to be somewhere

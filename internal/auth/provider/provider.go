@@ -35,12 +35,8 @@ func (c Config) Check() error {
 	if err := cloud.CheckTitle("title", c.Title); err != nil {
 		return cloud.About("provider "+c.Name, err)
 	}
-	u, err := url.Parse(c.Issuer)
-	if err == nil {
-		err = checkURL(u)
-	}
-	if err != nil || u.RawQuery != "" || u.Fragment != "" {
-		return cloud.Invalid("provider %s: issuer must be a URL such as https://login.example.com, with neither query nor fragment; http only on this machine", c.Name)
+	if err := cloud.CheckIssuer(c.Issuer); err != nil {
+		return cloud.About("provider "+c.Name, err)
 	}
 	if c.ClientID == "" {
 		return cloud.Invalid("provider %s: client_id is missing; the provider tells it when you register this cloud there with the redirect URL %s", c.Name, c.RedirectURL)
@@ -215,13 +211,10 @@ var errNotBelieved = cloud.Forbidden("the provider's answer does not hold; begin
 // claims is what is read of a person, of an ID token or of the userinfo.
 type claims struct {
 	Email           string `json:"email"`
-	EmailVerified   flag   `json:"email_verified"`
+	EmailVerified   *flag  `json:"email_verified"` // nil if it says nothing of that
 	Name            string `json:"name"`
 	AuthorizedParty string `json:"azp"`
 }
-
-// maxSubject is the longest subject in bytes (OpenID Connect Core 1.0, 2).
-const maxSubject = 255
 
 // flag is a boolean, which some providers write as a string.
 type flag bool
@@ -238,8 +231,8 @@ func (p *Provider) read(ctx context.Context, d *discovered, token *oauth2.Token,
 		return cloud.Assertion{}, fmt.Errorf("%w (provider %s: %w)", errNotBelieved, p.config.Name, err)
 	}
 	switch {
-	case id.Subject == "" || len(id.Subject) > maxSubject:
-		return cloud.Assertion{}, fmt.Errorf("%w (provider %s: a subject of %d bytes)", errNotBelieved, p.config.Name, len(id.Subject))
+	case cloud.CheckSubject(id.Subject) != nil:
+		return cloud.Assertion{}, fmt.Errorf("%w (provider %s: a subject of %d bytes, or not printable)", errNotBelieved, p.config.Name, len(id.Subject))
 	case nonce == "" || subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(nonce)) != 1:
 		return cloud.Assertion{}, fmt.Errorf("%w (provider %s: another nonce)", errNotBelieved, p.config.Name)
 	case (len(id.Audience) > 1 || said.AuthorizedParty != "") && said.AuthorizedParty != p.config.ClientID:
@@ -257,7 +250,9 @@ func (p *Provider) read(ctx context.Context, d *discovered, token *oauth2.Token,
 			return cloud.Assertion{}, fmt.Errorf("%w (provider %s: %w)", errNotBelieved, p.config.Name, err)
 		}
 	}
+	verified := said.EmailVerified
 	return cloud.Assertion{
-		Issuer: id.Issuer, Subject: id.Subject, Email: said.Email, EmailVerified: bool(said.EmailVerified), Name: said.Name,
+		Issuer: id.Issuer, Subject: id.Subject, Email: said.Email, Name: said.Name,
+		EmailVerified: verified != nil && bool(*verified), EmailUnsaid: verified == nil,
 	}, nil
 }

@@ -3,7 +3,6 @@ package memory
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"maps"
 	"slices"
 	"sync"
@@ -51,7 +50,7 @@ type row struct {
 // NewPlane returns a store of which nothing is known but its keys.
 func NewPlane() *Plane {
 	return &Plane{state: &planeState{
-		plane:         cloud.Plane{NonceKey: newKey(), MailKey: newKey()},
+		plane:         cloud.Plane{NonceKey: cloud.DrawKey(), MailKey: cloud.DrawKey()},
 		organizations: map[cloud.ID]cloud.Organization{},
 		users:         map[cloud.ID]cloud.User{},
 		regions:       map[string]cloud.Region{},
@@ -61,12 +60,6 @@ func NewPlane() *Plane {
 		objects:       map[place]row{},
 		grants:        map[cloud.GrantKey]uint64{},
 	}}
-}
-
-func newKey() cloud.Secret {
-	var key [32]byte
-	_, _ = rand.Read(key[:]) // never fails
-	return cloud.NewSecret(string(key[:]))
 }
 
 // Clone returns a store of its own with what this one holds now.
@@ -567,6 +560,11 @@ func (t planeTransaction) RecordOutage(o cloud.Outage) error {
 
 func (t planeTransaction) SetNonceKey(key cloud.Secret) error {
 	t.plane.NonceKey = key
+	return nil
+}
+
+func (t planeTransaction) SetMailKey(key cloud.Secret) error {
+	t.plane.MailKey = key
 	return nil
 }
 

@@ -41,6 +41,15 @@ func (q *Queries) CreateIdentity(ctx context.Context, arg CreateIdentityParams) 
 	return result.RowsAffected(), nil
 }
 
+const deleteIdentitiesOf = `-- name: DeleteIdentitiesOf :exec
+DELETE FROM identities WHERE user_id = $1
+`
+
+func (q *Queries) DeleteIdentitiesOf(ctx context.Context, userID string) error {
+	_, err := q.db.Exec(ctx, deleteIdentitiesOf, userID)
+	return err
+}
+
 const deleteIdentity = `-- name: DeleteIdentity :execrows
 DELETE FROM identities WHERE issuer = $1 AND subject = $2
 `

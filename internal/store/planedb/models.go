@@ -162,6 +162,7 @@ type Organization struct {
 	CreatedAt       int64
 	SuspendedAt     int64
 	AccountRevision int64
+	FoundedBy       string
 }
 
 type Outage struct {

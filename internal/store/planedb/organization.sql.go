@@ -9,6 +9,17 @@ import (
 	"context"
 )
 
+const countFounded = `-- name: CountFounded :one
+SELECT COUNT(*) FROM organizations WHERE founded_by = $1 AND founded_by <> ''
+`
+
+func (q *Queries) CountFounded(ctx context.Context, foundedBy string) (int64, error) {
+	row := q.db.QueryRow(ctx, countFounded, foundedBy)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const createFleet = `-- name: CreateFleet :exec
 INSERT INTO fleets (organization_id, revision) VALUES ($1, 0)
 `
@@ -19,8 +30,8 @@ func (q *Queries) CreateFleet(ctx context.Context, organizationID string) error 
 }
 
 const createOrganization = `-- name: CreateOrganization :execrows
-INSERT INTO organizations (id, name, display_name, created_at)
-VALUES ($1, $2, $3, $4)
+INSERT INTO organizations (id, name, display_name, created_at, founded_by)
+VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT DO NOTHING
 `
 
@@ -29,6 +40,7 @@ type CreateOrganizationParams struct {
 	Name        string
 	DisplayName string
 	CreatedAt   int64
+	FoundedBy   string
 }
 
 func (q *Queries) CreateOrganization(ctx context.Context, arg CreateOrganizationParams) (int64, error) {
@@ -37,6 +49,7 @@ func (q *Queries) CreateOrganization(ctx context.Context, arg CreateOrganization
 		arg.Name,
 		arg.DisplayName,
 		arg.CreatedAt,
+		arg.FoundedBy,
 	)
 	if err != nil {
 		return 0, err
@@ -45,7 +58,7 @@ func (q *Queries) CreateOrganization(ctx context.Context, arg CreateOrganization
 }
 
 const getFirstOrganization = `-- name: GetFirstOrganization :one
-SELECT id, name, display_name, created_at, suspended_at, account_revision FROM organizations ORDER BY created_at, id LIMIT 1
+SELECT id, name, display_name, created_at, suspended_at, account_revision, founded_by FROM organizations ORDER BY created_at, id LIMIT 1
 `
 
 func (q *Queries) GetFirstOrganization(ctx context.Context) (Organization, error) {
@@ -58,12 +71,13 @@ func (q *Queries) GetFirstOrganization(ctx context.Context) (Organization, error
 		&i.CreatedAt,
 		&i.SuspendedAt,
 		&i.AccountRevision,
+		&i.FoundedBy,
 	)
 	return i, err
 }
 
 const getOrganization = `-- name: GetOrganization :one
-SELECT id, name, display_name, created_at, suspended_at, account_revision FROM organizations WHERE id = $1
+SELECT id, name, display_name, created_at, suspended_at, account_revision, founded_by FROM organizations WHERE id = $1
 `
 
 func (q *Queries) GetOrganization(ctx context.Context, id string) (Organization, error) {
@@ -76,12 +90,13 @@ func (q *Queries) GetOrganization(ctx context.Context, id string) (Organization,
 		&i.CreatedAt,
 		&i.SuspendedAt,
 		&i.AccountRevision,
+		&i.FoundedBy,
 	)
 	return i, err
 }
 
 const getOrganizationByName = `-- name: GetOrganizationByName :one
-SELECT id, name, display_name, created_at, suspended_at, account_revision FROM organizations WHERE name = $1
+SELECT id, name, display_name, created_at, suspended_at, account_revision, founded_by FROM organizations WHERE name = $1
 `
 
 func (q *Queries) GetOrganizationByName(ctx context.Context, name string) (Organization, error) {
@@ -94,12 +109,13 @@ func (q *Queries) GetOrganizationByName(ctx context.Context, name string) (Organ
 		&i.CreatedAt,
 		&i.SuspendedAt,
 		&i.AccountRevision,
+		&i.FoundedBy,
 	)
 	return i, err
 }
 
 const listOrganizationsOf = `-- name: ListOrganizationsOf :many
-SELECT o.id, o.name, o.display_name, o.created_at, o.suspended_at, o.account_revision
+SELECT o.id, o.name, o.display_name, o.created_at, o.suspended_at, o.account_revision, o.founded_by
 FROM members m
 JOIN organizations o ON o.id = m.organization_id
 WHERE m.user_id = $1 AND m.organization_id > $2
@@ -129,6 +145,7 @@ func (q *Queries) ListOrganizationsOf(ctx context.Context, arg ListOrganizations
 			&i.CreatedAt,
 			&i.SuspendedAt,
 			&i.AccountRevision,
+			&i.FoundedBy,
 		); err != nil {
 			return nil, err
 		}

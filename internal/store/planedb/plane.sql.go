@@ -148,6 +148,15 @@ func (q *Queries) SetIssuer(ctx context.Context, url string) error {
 	return err
 }
 
+const setMailKey = `-- name: SetMailKey :exec
+UPDATE plane SET mail_key = $1
+`
+
+func (q *Queries) SetMailKey(ctx context.Context, mailKey string) error {
+	_, err := q.db.Exec(ctx, setMailKey, mailKey)
+	return err
+}
+
 const setNonceKey = `-- name: SetNonceKey :exec
 UPDATE plane SET nonce_key = $1
 `

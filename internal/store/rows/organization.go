@@ -17,6 +17,7 @@ func organization(row planedb.Organization) cloud.Organization {
 		DisplayName: row.DisplayName,
 		CreatedAt:   instant(row.CreatedAt),
 		SuspendedAt: instant(row.SuspendedAt),
+		FoundedBy:   cloud.ID(row.FoundedBy),
 	}
 }
 
@@ -48,6 +49,11 @@ func (r Reader) OrganizationsOf(user cloud.ID, page cloud.Page) ([]cloud.Organiz
 	return each(rows, err, organization)
 }
 
+// CountFounded implements cloud.Reader.
+func (r Reader) CountFounded(user cloud.ID) (int64, error) {
+	return r.q.CountFounded(r.ctx, string(user))
+}
+
 // LockOrganization implements cloud.Writer.
 func (w Writer) LockOrganization(id cloud.ID) error {
 	n, err := w.q.LockOrganization(w.ctx, string(id))
@@ -61,6 +67,7 @@ func (w Writer) CreateOrganization(o cloud.Organization) error {
 		Name:        o.Name,
 		DisplayName: o.DisplayName,
 		CreatedAt:   micros(o.CreatedAt),
+		FoundedBy:   string(o.FoundedBy),
 	})
 	if err := changed(n, err, cloud.Conflict("there is an organization named %q already", o.Name)); err != nil {
 		return err

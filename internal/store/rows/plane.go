@@ -67,8 +67,15 @@ func (w Writer) RecordOutage(o cloud.Outage) error {
 
 // SetNonceKey implements cloud.Writer.
 func (w Writer) SetNonceKey(key cloud.Secret) error {
-	return w.q.SetNonceKey(w.ctx, hex.EncodeToString([]byte(key.Reveal())))
+	return w.q.SetNonceKey(w.ctx, hexadecimal(key))
+}
+
+// SetMailKey implements cloud.Writer.
+func (w Writer) SetMailKey(key cloud.Secret) error {
+	return w.q.SetMailKey(w.ctx, hexadecimal(key))
 }
 
 // SetIssuer implements cloud.Writer.
 func (w Writer) SetIssuer(url string) error { return w.q.SetIssuer(w.ctx, url) }
+
+func hexadecimal(key cloud.Secret) string { return hex.EncodeToString([]byte(key.Reveal())) }

@@ -2,8 +2,6 @@ package rows
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 
 	"github.com/jackc/pgx/v5"
@@ -85,14 +83,7 @@ func CreatePlane(ctx context.Context, tx DB) error {
 	if err := q.CreateGrantStream(ctx); err != nil {
 		return err
 	}
-	return q.CreatePlane(ctx, planedb.CreatePlaneParams{NonceKey: newKey(), MailKey: newKey()})
-}
-
-// newKey makes a key of 32 bytes, in hexadecimal.
-func newKey() string {
-	var key [32]byte
-	_, _ = rand.Read(key[:]) // never fails
-	return hex.EncodeToString(key[:])
+	return q.CreatePlane(ctx, planedb.CreatePlaneParams{NonceKey: hexadecimal(cloud.DrawKey()), MailKey: hexadecimal(cloud.DrawKey())})
 }
 
 // CreateIdentity puts in what a region's database has from the start, unless

@@ -92,6 +92,9 @@ func (w Writer) DeleteServiceAccount(organization, id cloud.ID) error {
 	if err := w.q.DeleteSSHKeysOf(w.ctx, string(id)); err != nil {
 		return err
 	}
+	if err := w.q.DeleteIdentitiesOf(w.ctx, string(id)); err != nil {
+		return err
+	}
 	n, err = w.q.DeleteUser(w.ctx, string(id))
 	return changed(n, err, errNoServiceAccount)
 }

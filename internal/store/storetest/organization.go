@@ -34,5 +34,18 @@ func testOrganizations(t *testing.T, open func() cloud.Store) {
 			w.AddMember(cloud.Member{OrganizationID: beta.ID, User: ben, Role: cloud.RoleAdmin, JoinedAt: now}),
 		)
 	})
+	founded := func(user cloud.ID) int64 {
+		return read(t, s, func(r cloud.Reader) (int64, error) { return r.CountFounded(user) })
+	}
+	write(t, s, func(w cloud.Writer) error {
+		return w.CreateOrganization(cloud.Organization{ID: id(104), Name: "founded", CreatedAt: now, FoundedBy: ada.ID})
+	})
+	if n, others, nobodys := founded(ada.ID), founded(ben.ID), founded(""); n != 1 || others != 0 || nobodys != 0 {
+		t.Errorf("Ada founded %d, Ben %d, nobody %d; want 1, 0, 0", n, others, nobodys)
+	}
+	equal(t, "the organization that Ada founded", read(t, s, func(r cloud.Reader) (cloud.ID, error) {
+		o, err := r.Organization(id(104))
+		return o.FoundedBy, err
+	}), ada.ID)
 	pagedIn(t, s, "the organizations of Ada", []cloud.Organization{acme, beta}, key, ofAda)
 }

@@ -32,6 +32,11 @@ func testPlane(t *testing.T, open func() cloud.Store) {
 	key := cloud.NewSecret("\x00 another one of 32 bytes \xff\xfe\n..."[:32])
 	write(t, s, func(w cloud.Writer) error { return w.SetNonceKey(key) })
 	equal(t, "the new nonce key", read(t, s, cloud.Reader.Plane).NonceKey, key)
+	equal(t, "the mail key beside it", read(t, s, cloud.Reader.Plane).MailKey, made.MailKey)
+	next := cloud.NewSecret("\x00 yet another one of 32 bytes \xff\xfe"[:32])
+	write(t, s, func(w cloud.Writer) error { return w.SetMailKey(next) })
+	equal(t, "the new mail key", read(t, s, cloud.Reader.Plane).MailKey, next)
+	equal(t, "the nonce key beside it", read(t, s, cloud.Reader.Plane).NonceKey, key)
 }
 
 func testOutages(t *testing.T, open func() cloud.Store) {

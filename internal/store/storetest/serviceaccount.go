@@ -98,6 +98,7 @@ func testServiceAccountsEnd(t *testing.T, open func() cloud.Store) {
 		return first(
 			w.CreateServiceSecret(cloud.ServiceSecret{ID: id(221), ServiceAccountID: ci.ID, Hash: "one", CreatedAt: now}),
 			w.CreateSSHKey(cloud.SSHKey{UserID: ci.ID, Name: "key", Fingerprint: "SHA256:one", CreatedAt: now}),
+			w.CreateIdentity(cloud.Identity{Issuer: "https://ci.example.com", Subject: "build", UserID: ci.ID, CreatedAt: now, LastUsedAt: now}),
 		)
 	})
 	revision := read(t, s, cloud.Reader.Plane).GrantRevision
@@ -112,6 +113,7 @@ func testServiceAccountsEnd(t *testing.T, open func() cloud.Store) {
 	equal(t, "its secrets", secretsOf(t, s, ci.ID), []cloud.ServiceSecret{})
 	keys := read(t, s, func(r cloud.Reader) ([]cloud.SSHKey, error) { return r.SSHKeys(ci.ID, cloud.Page{}) })
 	equal(t, "its keys", keys, []cloud.SSHKey{})
+	missing(t, s, "its identity", func(r cloud.Reader) (cloud.Identity, error) { return r.Identity("https://ci.example.com", "build") })
 	equal(t, "the grants that changed", read(t, s, func(r cloud.Reader) ([]cloud.GrantKey, error) { return r.GrantChanges(revision, 10) }),
 		[]cloud.GrantKey{{Subject: ci.ID, Organization: acme.ID}})
 	refused(t, s, cloud.CodeNotFound, "service account", func(w cloud.Writer) error { return w.DeleteServiceAccount(acme.ID, ci.ID) })

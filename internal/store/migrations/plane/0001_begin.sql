@@ -9,8 +9,10 @@ CREATE TABLE organizations (
     display_name     TEXT   NOT NULL,
     created_at       BIGINT NOT NULL,
     suspended_at     BIGINT NOT NULL DEFAULT 0,
-    account_revision BIGINT NOT NULL DEFAULT 0 -- grows when its members or invitations change
+    account_revision BIGINT NOT NULL DEFAULT 0, -- grows when its members or invitations change
+    founded_by       TEXT   NOT NULL DEFAULT '' -- the user who made it; '' for the operator
 );
+CREATE INDEX organizations_by_founder ON organizations (founded_by) WHERE founded_by <> '';
 
 -- Apart from the organization, so that regions that report and members that
 -- change never wait for each other.

@@ -15,3 +15,6 @@ WHERE issuer = @issuer AND subject = @subject;
 
 -- name: DeleteIdentity :execrows
 DELETE FROM identities WHERE issuer = @issuer AND subject = @subject;
+
+-- name: DeleteIdentitiesOf :exec
+DELETE FROM identities WHERE user_id = @user_id;

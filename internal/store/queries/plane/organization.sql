@@ -15,9 +15,12 @@ WHERE m.user_id = @user_id AND m.organization_id > @after_id
 ORDER BY m.organization_id
 LIMIT CAST(@max_rows AS BIGINT);
 
+-- name: CountFounded :one
+SELECT COUNT(*) FROM organizations WHERE founded_by = @founded_by AND founded_by <> '';
+
 -- name: CreateOrganization :execrows
-INSERT INTO organizations (id, name, display_name, created_at)
-VALUES (@id, @name, @display_name, @created_at)
+INSERT INTO organizations (id, name, display_name, created_at, founded_by)
+VALUES (@id, @name, @display_name, @created_at, @founded_by)
 ON CONFLICT DO NOTHING;
 
 -- name: UpdateOrganization :execrows

@@ -11,6 +11,9 @@ UPDATE plane SET health_revision = health_revision + 1;
 -- name: SetNonceKey :exec
 UPDATE plane SET nonce_key = @nonce_key;
 
+-- name: SetMailKey :exec
+UPDATE plane SET mail_key = @mail_key;
+
 -- name: MarkAlive :exec
 UPDATE plane SET alive_at = @alive_at;
 
