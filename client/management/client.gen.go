@@ -1258,7 +1258,8 @@ type ClientInterface interface {
 	// CreateInvitationWithBody Invite somebody into the organization
 	//
 	// Offers the owner of an email address a role in the organization. The offer stands for 7 days. An address that
-	// has a pending invitation, or belongs to a member, is 409; addresses are compared without regard to case.
+	// has a pending invitation, or belongs to a member, is 409; addresses are compared without regard to case. So is
+	// one that got 10 mails with invitations within a day, and any where 500 invitations are pending.
 	//
 	// Who may: admin.
 	//
@@ -1270,7 +1271,8 @@ type ClientInterface interface {
 	// CreateInvitation Invite somebody into the organization
 	//
 	// Offers the owner of an email address a role in the organization. The offer stands for 7 days. An address that
-	// has a pending invitation, or belongs to a member, is 409; addresses are compared without regard to case.
+	// has a pending invitation, or belongs to a member, is 409; addresses are compared without regard to case. So is
+	// one that got 10 mails with invitations within a day, and any where 500 invitations are pending.
 	//
 	// Who may: admin.
 	//
@@ -1385,7 +1387,7 @@ type ClientInterface interface {
 	// CreateOrganizationWithBody Make an organization
 	//
 	// Makes an organization, of which the caller is the first admin. Its unique `name` is made from `display_name`,
-	// with a number where others have that name already.
+	// with a number where others have that name already. More than 20 made by one person are 409.
 	//
 	// Who may: every caller with a valid token, for themselves: not a service account, nor a personal token or one
 	// that is bound to an organization. No organization is needed.
@@ -1398,7 +1400,7 @@ type ClientInterface interface {
 	// CreateOrganization Make an organization
 	//
 	// Makes an organization, of which the caller is the first admin. Its unique `name` is made from `display_name`,
-	// with a number where others have that name already.
+	// with a number where others have that name already. More than 20 made by one person are 409.
 	//
 	// Who may: every caller with a valid token, for themselves: not a service account, nor a personal token or one
 	// that is bound to an organization. No organization is needed.
@@ -1454,7 +1456,7 @@ type ClientInterface interface {
 	//
 	// Makes an account for a program, which is what its role says until an admin changes that, whoever leaves
 	// meanwhile. It cannot sign in: it gets tokens with a secret, by OAuth 2.0 client credentials. A name that the
-	// organization has given already is 409.
+	// organization has given already is 409, as are more than 200 accounts.
 	//
 	// Who may: admin.
 	//
@@ -1467,7 +1469,7 @@ type ClientInterface interface {
 	//
 	// Makes an account for a program, which is what its role says until an admin changes that, whoever leaves
 	// meanwhile. It cannot sign in: it gets tokens with a secret, by OAuth 2.0 client credentials. A name that the
-	// organization has given already is 409.
+	// organization has given already is 409, as are more than 200 accounts.
 	//
 	// Who may: admin.
 	//
@@ -1623,7 +1625,7 @@ type ClientInterface interface {
 	// RegisterKeyWithBody Register an SSH key
 	//
 	// Adds a public key to the caller's account; it opens the instances the caller may log in to. A name or a key the
-	// caller has already registered is 409.
+	// caller has already registered is 409, as are more than 100 keys.
 	//
 	// Who may: every caller with a valid token, for their own keys. No organization is needed.
 	//
@@ -1635,7 +1637,7 @@ type ClientInterface interface {
 	// RegisterKey Register an SSH key
 	//
 	// Adds a public key to the caller's account; it opens the instances the caller may log in to. A name or a key the
-	// caller has already registered is 409.
+	// caller has already registered is 409, as are more than 100 keys.
 	//
 	// Who may: every caller with a valid token, for their own keys. No organization is needed.
 	//
@@ -1680,7 +1682,8 @@ type ClientInterface interface {
 	// where it is able to do what the caller's role says at the time, or what `max_role` says if that is less. It ends
 	// with the membership, and with another one it does not begin again. It manages no tokens. Nor does it make
 	// anything that the token with which it is made could not: an organization or a role beyond that is 403. More than
-	// 100 are 409. `Idempotency-Key` has no effect here, since the answer is kept nowhere.
+	// 100 are 409, as is one after 500 of the caller's were revoked that had not ended. `Idempotency-Key` has no
+	// effect here, since the answer is kept nowhere.
 	//
 	// Who may: every caller with a valid token, for their own programs: not a service account, nor a personal token.
 	// No organization is needed.
@@ -1696,7 +1699,8 @@ type ClientInterface interface {
 	// where it is able to do what the caller's role says at the time, or what `max_role` says if that is less. It ends
 	// with the membership, and with another one it does not begin again. It manages no tokens. Nor does it make
 	// anything that the token with which it is made could not: an organization or a role beyond that is 403. More than
-	// 100 are 409. `Idempotency-Key` has no effect here, since the answer is kept nowhere.
+	// 100 are 409, as is one after 500 of the caller's were revoked that had not ended. `Idempotency-Key` has no
+	// effect here, since the answer is kept nowhere.
 	//
 	// Who may: every caller with a valid token, for their own programs: not a service account, nor a personal token.
 	// No organization is needed.
@@ -1823,7 +1827,8 @@ func (c *Client) ListInvitations(ctx context.Context, params *ListInvitationsPar
 // CreateInvitationWithBody Invite somebody into the organization
 //
 // Offers the owner of an email address a role in the organization. The offer stands for 7 days. An address that
-// has a pending invitation, or belongs to a member, is 409; addresses are compared without regard to case.
+// has a pending invitation, or belongs to a member, is 409; addresses are compared without regard to case. So is
+// one that got 10 mails with invitations within a day, and any where 500 invitations are pending.
 //
 // Who may: admin.
 //
@@ -1845,7 +1850,8 @@ func (c *Client) CreateInvitationWithBody(ctx context.Context, params *CreateInv
 // CreateInvitation Invite somebody into the organization
 //
 // Offers the owner of an email address a role in the organization. The offer stands for 7 days. An address that
-// has a pending invitation, or belongs to a member, is 409; addresses are compared without regard to case.
+// has a pending invitation, or belongs to a member, is 409; addresses are compared without regard to case. So is
+// one that got 10 mails with invitations within a day, and any where 500 invitations are pending.
 //
 // Who may: admin.
 //
@@ -2060,7 +2066,7 @@ func (c *Client) ListOrganizations(ctx context.Context, params *ListOrganization
 // CreateOrganizationWithBody Make an organization
 //
 // Makes an organization, of which the caller is the first admin. Its unique `name` is made from `display_name`,
-// with a number where others have that name already.
+// with a number where others have that name already. More than 20 made by one person are 409.
 //
 // Who may: every caller with a valid token, for themselves: not a service account, nor a personal token or one
 // that is bound to an organization. No organization is needed.
@@ -2083,7 +2089,7 @@ func (c *Client) CreateOrganizationWithBody(ctx context.Context, params *CreateO
 // CreateOrganization Make an organization
 //
 // Makes an organization, of which the caller is the first admin. Its unique `name` is made from `display_name`,
-// with a number where others have that name already.
+// with a number where others have that name already. More than 20 made by one person are 409.
 //
 // Who may: every caller with a valid token, for themselves: not a service account, nor a personal token or one
 // that is bound to an organization. No organization is needed.
@@ -2189,7 +2195,7 @@ func (c *Client) ListServiceAccounts(ctx context.Context, params *ListServiceAcc
 //
 // Makes an account for a program, which is what its role says until an admin changes that, whoever leaves
 // meanwhile. It cannot sign in: it gets tokens with a secret, by OAuth 2.0 client credentials. A name that the
-// organization has given already is 409.
+// organization has given already is 409, as are more than 200 accounts.
 //
 // Who may: admin.
 //
@@ -2212,7 +2218,7 @@ func (c *Client) CreateServiceAccountWithBody(ctx context.Context, params *Creat
 //
 // Makes an account for a program, which is what its role says until an admin changes that, whoever leaves
 // meanwhile. It cannot sign in: it gets tokens with a secret, by OAuth 2.0 client credentials. A name that the
-// organization has given already is 409.
+// organization has given already is 409, as are more than 200 accounts.
 //
 // Who may: admin.
 //
@@ -2518,7 +2524,7 @@ func (c *Client) ListKeys(ctx context.Context, params *ListKeysParams, reqEditor
 // RegisterKeyWithBody Register an SSH key
 //
 // Adds a public key to the caller's account; it opens the instances the caller may log in to. A name or a key the
-// caller has already registered is 409.
+// caller has already registered is 409, as are more than 100 keys.
 //
 // Who may: every caller with a valid token, for their own keys. No organization is needed.
 //
@@ -2540,7 +2546,7 @@ func (c *Client) RegisterKeyWithBody(ctx context.Context, params *RegisterKeyPar
 // RegisterKey Register an SSH key
 //
 // Adds a public key to the caller's account; it opens the instances the caller may log in to. A name or a key the
-// caller has already registered is 409.
+// caller has already registered is 409, as are more than 100 keys.
 //
 // Who may: every caller with a valid token, for their own keys. No organization is needed.
 //
@@ -2625,7 +2631,8 @@ func (c *Client) ListPersonalTokens(ctx context.Context, params *ListPersonalTok
 // where it is able to do what the caller's role says at the time, or what `max_role` says if that is less. It ends
 // with the membership, and with another one it does not begin again. It manages no tokens. Nor does it make
 // anything that the token with which it is made could not: an organization or a role beyond that is 403. More than
-// 100 are 409. `Idempotency-Key` has no effect here, since the answer is kept nowhere.
+// 100 are 409, as is one after 500 of the caller's were revoked that had not ended. `Idempotency-Key` has no
+// effect here, since the answer is kept nowhere.
 //
 // Who may: every caller with a valid token, for their own programs: not a service account, nor a personal token.
 // No organization is needed.
@@ -2651,7 +2658,8 @@ func (c *Client) CreatePersonalTokenWithBody(ctx context.Context, contentType st
 // where it is able to do what the caller's role says at the time, or what `max_role` says if that is less. It ends
 // with the membership, and with another one it does not begin again. It manages no tokens. Nor does it make
 // anything that the token with which it is made could not: an organization or a role beyond that is 403. More than
-// 100 are 409. `Idempotency-Key` has no effect here, since the answer is kept nowhere.
+// 100 are 409, as is one after 500 of the caller's were revoked that had not ended. `Idempotency-Key` has no
+// effect here, since the answer is kept nowhere.
 //
 // Who may: every caller with a valid token, for their own programs: not a service account, nor a personal token.
 // No organization is needed.
@@ -5224,7 +5232,8 @@ type ClientWithResponsesInterface interface {
 	// CreateInvitationWithBodyWithResponse Invite somebody into the organization
 	//
 	// Offers the owner of an email address a role in the organization. The offer stands for 7 days. An address that
-	// has a pending invitation, or belongs to a member, is 409; addresses are compared without regard to case.
+	// has a pending invitation, or belongs to a member, is 409; addresses are compared without regard to case. So is
+	// one that got 10 mails with invitations within a day, and any where 500 invitations are pending.
 	//
 	// Who may: admin.
 	//
@@ -5236,7 +5245,8 @@ type ClientWithResponsesInterface interface {
 	// CreateInvitationWithResponse Invite somebody into the organization
 	//
 	// Offers the owner of an email address a role in the organization. The offer stands for 7 days. An address that
-	// has a pending invitation, or belongs to a member, is 409; addresses are compared without regard to case.
+	// has a pending invitation, or belongs to a member, is 409; addresses are compared without regard to case. So is
+	// one that got 10 mails with invitations within a day, and any where 500 invitations are pending.
 	//
 	// Who may: admin.
 	//
@@ -5361,7 +5371,7 @@ type ClientWithResponsesInterface interface {
 	// CreateOrganizationWithBodyWithResponse Make an organization
 	//
 	// Makes an organization, of which the caller is the first admin. Its unique `name` is made from `display_name`,
-	// with a number where others have that name already.
+	// with a number where others have that name already. More than 20 made by one person are 409.
 	//
 	// Who may: every caller with a valid token, for themselves: not a service account, nor a personal token or one
 	// that is bound to an organization. No organization is needed.
@@ -5374,7 +5384,7 @@ type ClientWithResponsesInterface interface {
 	// CreateOrganizationWithResponse Make an organization
 	//
 	// Makes an organization, of which the caller is the first admin. Its unique `name` is made from `display_name`,
-	// with a number where others have that name already.
+	// with a number where others have that name already. More than 20 made by one person are 409.
 	//
 	// Who may: every caller with a valid token, for themselves: not a service account, nor a personal token or one
 	// that is bound to an organization. No organization is needed.
@@ -5434,7 +5444,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Makes an account for a program, which is what its role says until an admin changes that, whoever leaves
 	// meanwhile. It cannot sign in: it gets tokens with a secret, by OAuth 2.0 client credentials. A name that the
-	// organization has given already is 409.
+	// organization has given already is 409, as are more than 200 accounts.
 	//
 	// Who may: admin.
 	//
@@ -5447,7 +5457,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Makes an account for a program, which is what its role says until an admin changes that, whoever leaves
 	// meanwhile. It cannot sign in: it gets tokens with a secret, by OAuth 2.0 client credentials. A name that the
-	// organization has given already is 409.
+	// organization has given already is 409, as are more than 200 accounts.
 	//
 	// Who may: admin.
 	//
@@ -5623,7 +5633,7 @@ type ClientWithResponsesInterface interface {
 	// RegisterKeyWithBodyWithResponse Register an SSH key
 	//
 	// Adds a public key to the caller's account; it opens the instances the caller may log in to. A name or a key the
-	// caller has already registered is 409.
+	// caller has already registered is 409, as are more than 100 keys.
 	//
 	// Who may: every caller with a valid token, for their own keys. No organization is needed.
 	//
@@ -5635,7 +5645,7 @@ type ClientWithResponsesInterface interface {
 	// RegisterKeyWithResponse Register an SSH key
 	//
 	// Adds a public key to the caller's account; it opens the instances the caller may log in to. A name or a key the
-	// caller has already registered is 409.
+	// caller has already registered is 409, as are more than 100 keys.
 	//
 	// Who may: every caller with a valid token, for their own keys. No organization is needed.
 	//
@@ -5686,7 +5696,8 @@ type ClientWithResponsesInterface interface {
 	// where it is able to do what the caller's role says at the time, or what `max_role` says if that is less. It ends
 	// with the membership, and with another one it does not begin again. It manages no tokens. Nor does it make
 	// anything that the token with which it is made could not: an organization or a role beyond that is 403. More than
-	// 100 are 409. `Idempotency-Key` has no effect here, since the answer is kept nowhere.
+	// 100 are 409, as is one after 500 of the caller's were revoked that had not ended. `Idempotency-Key` has no
+	// effect here, since the answer is kept nowhere.
 	//
 	// Who may: every caller with a valid token, for their own programs: not a service account, nor a personal token.
 	// No organization is needed.
@@ -5702,7 +5713,8 @@ type ClientWithResponsesInterface interface {
 	// where it is able to do what the caller's role says at the time, or what `max_role` says if that is less. It ends
 	// with the membership, and with another one it does not begin again. It manages no tokens. Nor does it make
 	// anything that the token with which it is made could not: an organization or a role beyond that is 403. More than
-	// 100 are 409. `Idempotency-Key` has no effect here, since the answer is kept nowhere.
+	// 100 are 409, as is one after 500 of the caller's were revoked that had not ended. `Idempotency-Key` has no
+	// effect here, since the answer is kept nowhere.
 	//
 	// Who may: every caller with a valid token, for their own programs: not a service account, nor a personal token.
 	// No organization is needed.
@@ -10119,7 +10131,8 @@ func (c *ClientWithResponses) ListInvitationsWithResponse(ctx context.Context, p
 // CreateInvitationWithBodyWithResponse Invite somebody into the organization
 //
 // Offers the owner of an email address a role in the organization. The offer stands for 7 days. An address that
-// has a pending invitation, or belongs to a member, is 409; addresses are compared without regard to case.
+// has a pending invitation, or belongs to a member, is 409; addresses are compared without regard to case. So is
+// one that got 10 mails with invitations within a day, and any where 500 invitations are pending.
 //
 // Who may: admin.
 //
@@ -10137,7 +10150,8 @@ func (c *ClientWithResponses) CreateInvitationWithBodyWithResponse(ctx context.C
 // CreateInvitationWithResponse Invite somebody into the organization
 //
 // Offers the owner of an email address a role in the organization. The offer stands for 7 days. An address that
-// has a pending invitation, or belongs to a member, is 409; addresses are compared without regard to case.
+// has a pending invitation, or belongs to a member, is 409; addresses are compared without regard to case. So is
+// one that got 10 mails with invitations within a day, and any where 500 invitations are pending.
 //
 // Who may: admin.
 //
@@ -10322,7 +10336,7 @@ func (c *ClientWithResponses) ListOrganizationsWithResponse(ctx context.Context,
 // CreateOrganizationWithBodyWithResponse Make an organization
 //
 // Makes an organization, of which the caller is the first admin. Its unique `name` is made from `display_name`,
-// with a number where others have that name already.
+// with a number where others have that name already. More than 20 made by one person are 409.
 //
 // Who may: every caller with a valid token, for themselves: not a service account, nor a personal token or one
 // that is bound to an organization. No organization is needed.
@@ -10341,7 +10355,7 @@ func (c *ClientWithResponses) CreateOrganizationWithBodyWithResponse(ctx context
 // CreateOrganizationWithResponse Make an organization
 //
 // Makes an organization, of which the caller is the first admin. Its unique `name` is made from `display_name`,
-// with a number where others have that name already.
+// with a number where others have that name already. More than 20 made by one person are 409.
 //
 // Who may: every caller with a valid token, for themselves: not a service account, nor a personal token or one
 // that is bound to an organization. No organization is needed.
@@ -10431,7 +10445,7 @@ func (c *ClientWithResponses) ListServiceAccountsWithResponse(ctx context.Contex
 //
 // Makes an account for a program, which is what its role says until an admin changes that, whoever leaves
 // meanwhile. It cannot sign in: it gets tokens with a secret, by OAuth 2.0 client credentials. A name that the
-// organization has given already is 409.
+// organization has given already is 409, as are more than 200 accounts.
 //
 // Who may: admin.
 //
@@ -10450,7 +10464,7 @@ func (c *ClientWithResponses) CreateServiceAccountWithBodyWithResponse(ctx conte
 //
 // Makes an account for a program, which is what its role says until an admin changes that, whoever leaves
 // meanwhile. It cannot sign in: it gets tokens with a secret, by OAuth 2.0 client credentials. A name that the
-// organization has given already is 409.
+// organization has given already is 409, as are more than 200 accounts.
 //
 // Who may: admin.
 //
@@ -10716,7 +10730,7 @@ func (c *ClientWithResponses) ListKeysWithResponse(ctx context.Context, params *
 // RegisterKeyWithBodyWithResponse Register an SSH key
 //
 // Adds a public key to the caller's account; it opens the instances the caller may log in to. A name or a key the
-// caller has already registered is 409.
+// caller has already registered is 409, as are more than 100 keys.
 //
 // Who may: every caller with a valid token, for their own keys. No organization is needed.
 //
@@ -10734,7 +10748,7 @@ func (c *ClientWithResponses) RegisterKeyWithBodyWithResponse(ctx context.Contex
 // RegisterKeyWithResponse Register an SSH key
 //
 // Adds a public key to the caller's account; it opens the instances the caller may log in to. A name or a key the
-// caller has already registered is 409.
+// caller has already registered is 409, as are more than 100 keys.
 //
 // Who may: every caller with a valid token, for their own keys. No organization is needed.
 //
@@ -10809,7 +10823,8 @@ func (c *ClientWithResponses) ListPersonalTokensWithResponse(ctx context.Context
 // where it is able to do what the caller's role says at the time, or what `max_role` says if that is less. It ends
 // with the membership, and with another one it does not begin again. It manages no tokens. Nor does it make
 // anything that the token with which it is made could not: an organization or a role beyond that is 403. More than
-// 100 are 409. `Idempotency-Key` has no effect here, since the answer is kept nowhere.
+// 100 are 409, as is one after 500 of the caller's were revoked that had not ended. `Idempotency-Key` has no
+// effect here, since the answer is kept nowhere.
 //
 // Who may: every caller with a valid token, for their own programs: not a service account, nor a personal token.
 // No organization is needed.
@@ -10831,7 +10846,8 @@ func (c *ClientWithResponses) CreatePersonalTokenWithBodyWithResponse(ctx contex
 // where it is able to do what the caller's role says at the time, or what `max_role` says if that is less. It ends
 // with the membership, and with another one it does not begin again. It manages no tokens. Nor does it make
 // anything that the token with which it is made could not: an organization or a role beyond that is 403. More than
-// 100 are 409. `Idempotency-Key` has no effect here, since the answer is kept nowhere.
+// 100 are 409, as is one after 500 of the caller's were revoked that had not ended. `Idempotency-Key` has no
+// effect here, since the answer is kept nowhere.
 //
 // Who may: every caller with a valid token, for their own programs: not a service account, nor a personal token.
 // No organization is needed.
