@@ -26,7 +26,7 @@ func (s *Server) showDevice(w http.ResponseWriter, r *http.Request) error {
 	}
 	found, err := s.config.Authorizations.DeviceByUserCode(r.Context(), code)
 	if cloud.CodeOf(err) == cloud.CodeNotFound || cloud.CodeOf(err) == cloud.CodeInvalid {
-		f.Error = "No device waits with this code: look at the device again. a code is good for 10 minutes, and once"
+		f.Error = "No device waits with this code: look at the device again; a code is good for 10 minutes, and once"
 		return render(w, http.StatusNotFound, "device", f)
 	}
 	if err != nil {
