@@ -154,6 +154,9 @@ func (e Entrance) newSignIn(tx cloud.Reader, b Beginning, started Started) (clou
 		return signIn, nil
 	}
 	v, err := e.visitor(tx, b.Session)
+	if err == nil {
+		err = cloud.Caller{User: v.User}.Suspended() // and once more when it is done
+	}
 	signIn.LinkTo = v.User.ID
 	return signIn, err
 }

@@ -580,6 +580,50 @@ func TestLinkNeedsTheSameVisitor(t *testing.T) {
 	}
 }
 
+// TestSuspendedPeopleKeepTheirWaysIn suspends somebody, before and in the midst of
+// adding a way in: they add none and take none away, and sign in to look.
+func TestSuspendedPeopleKeepTheirWaysIn(t *testing.T) {
+	t.Parallel()
+	d := sqliteDoor(t)
+	ctx := t.Context()
+	ada, err := d.byCode("ada@example.com", control.Beginning{}, cloud.Secret{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := control.Beginning{Link: true, Session: ada.Session}
+	second := cloud.Assertion{Issuer: openIssuer, Subject: "1", Email: "ada@open.example", EmailVerified: true}
+	if _, err := d.byProvider("open", second, link, ada.Session); err != nil {
+		t.Fatal(err)
+	}
+	begun, err := d.BeginCode(ctx, link, "ada@elsewhere.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.store.Write(ctx, func(w cloud.Writer) error { return w.SuspendUser(ada.User.ID, d.now) }); err != nil {
+		t.Fatal(err)
+	}
+	third := cloud.Assertion{Issuer: nextIssuer, Subject: "1", Email: "ada@next.example", EmailVerified: true}
+	_, begins := d.BeginCode(ctx, link, "ada@elsewhere.example")
+	_, links := d.byProvider("next", third, link, ada.Session)
+	_, finishes := d.FinishCode(ctx, control.Finish{Browser: begun.Browser, Session: ada.Session}, d.code(begun))
+	for what, err := range map[string]error{
+		"begins to add a code": begins, "adds a provider": links, "finishes what was begun before": finishes,
+		"takes a way in away": d.Unlink(ctx, ada.Session, openIssuer, "1", cloud.Origin{}),
+	} {
+		if cloud.CodeOf(err) != cloud.CodeForbidden || !strings.Contains(err.Error(), "suspended") {
+			t.Errorf("who is suspended %s: %v", what, err)
+		}
+	}
+	entered, err := d.byCode("ada@example.com", control.Beginning{}, cloud.Secret{})
+	if err != nil {
+		t.Fatalf("who is suspended may look: %v", err)
+	}
+	ways, err := d.Ways(ctx, control.Visitor{User: entered.User})
+	if err != nil || len(ways) != 2 {
+		t.Errorf("who is suspended has the ways in %+v, %v; want the two of before", ways, err)
+	}
+}
+
 // TestSessionsEnd signs in and out in all ways that there are, and looks at the
 // audit.
 func TestSessionsEnd(t *testing.T) {
