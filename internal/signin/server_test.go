@@ -216,6 +216,27 @@ func TestGuessesAreFew(t *testing.T) {
 	}
 }
 
+// TestGuessesOfADevicesCodeAreFew looks devices up by codes: also by links, which
+// answer nothing and yet tell whether a device waits.
+func TestGuessesOfADevicesCodeAreFew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, false)
+	w.limits.Limits = rest.NewLimits(rest.MaxRate, func() time.Time { return time.Unix(1_800_000_000, 0) })
+	c := w.client()
+	c.signIn("eve@example.com", "") // which takes two tries
+	for range 58 {
+		if got := c.get("/device?user_code=bbbbbbbb"); got.status != http.StatusNotFound {
+			t.Fatalf("a guess: %d\n%s", got.status, got.body)
+		}
+	}
+	if got := c.get("/device?user_code=bcdfghjk"); got.status != http.StatusTooManyRequests || strings.Contains(got.body, theDevice) {
+		t.Errorf("a guess too many: %d\n%s", got.status, got.body)
+	}
+	if got := c.get("/device"); got.status != http.StatusOK {
+		t.Errorf("the form for a code: %d", got.status)
+	}
+}
+
 // TestStolenState brings the answer that a provider gave in one browser into
 // another, and a second time into the first.
 func TestStolenState(t *testing.T) {
