@@ -89,6 +89,10 @@ type PeopleWriter interface {
 	// CodeConflict if it was exchanged before.
 	ExchangeAuthorization(id, family ID) error
 	DeleteAuthorization(id ID) error
+	// DeleteAuthorizationsOf removes all to which a user agreed, exchanged ones too,
+	// and returns what there was. DeleteRefreshTokensOf comes after it: an exchange
+	// that is under way may make one more.
+	DeleteAuthorizationsOf(user ID) ([]Authorization, error)
 
 	CreateRefreshToken(t RefreshToken) error
 	UseRefreshToken(hash SecretHash, at time.Time) error // CodeConflict if it was used before
@@ -101,6 +105,7 @@ type PeopleWriter interface {
 	// SetDeviceCode moves it from one state to another, for a user: the first one
 	// stays its user. CodeConflict if it is not in that state.
 	SetDeviceCode(hash SecretHash, from, to DeviceState, user ID, at time.Time) error
+	DeleteDeviceCodesOf(user ID) error // those that the user answered; before DeleteRefreshTokensOf as well
 
 	EnqueueMail(m Mail) error
 	// LeaseMail counts an attempt of the mail that is due first, and puts it off

@@ -128,6 +128,7 @@ CREATE TABLE authorizations (
     expires_at BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX authorizations_by_code ON authorizations (code_hash) WHERE code_hash <> '';
+CREATE INDEX authorizations_by_user ON authorizations (user_id) WHERE user_id <> '';
 CREATE INDEX authorizations_by_end ON authorizations (expires_at);
 
 CREATE TABLE refresh_tokens (
@@ -158,6 +159,7 @@ CREATE TABLE device_codes (
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );
+CREATE INDEX device_codes_by_user ON device_codes (user_id) WHERE user_id <> '';
 CREATE INDEX device_codes_by_end ON device_codes (expires_at);
 
 -- Mails to be sent, written in the transaction of what they tell of. Links and
