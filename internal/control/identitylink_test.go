@@ -67,7 +67,11 @@ func TestLinkedIdentities(t *testing.T) {
 	}
 
 	// Whatever began by it ends with it.
-	write(func(w cloud.Writer) error {
+	var ids []string
+	write(func(w cloud.Writer) (err error) {
+		if ids, err = letIn(w, account, now); err != nil {
+			return err
+		}
 		if err := w.CreateSession(cloud.Session{Hash: "s", UserID: account, Issuer: issuer, Subject: subject, CreatedAt: now, ExpiresAt: expires}); err != nil {
 			return err
 		}
@@ -79,6 +83,7 @@ func TestLinkedIdentities(t *testing.T) {
 		t.Fatal(err)
 	}
 	isNobody("after")
+	allOut(t, store, account, ids, now)
 	err = store.Read(ctx, func(r cloud.Reader) error {
 		if _, err := r.Session("s", now); cloud.CodeOf(err) != cloud.CodeNotFound {
 			t.Errorf("its session is there still: %v", err)

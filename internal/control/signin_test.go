@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -703,6 +704,76 @@ func TestSessionsEnd(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the audit (-want +got):\n%s", diff)
 	}
+}
+
+// letIn gives programs all that they can have of somebody: a code and a device that
+// wait for their exchange, a token without and one with another to refresh it.
+// It returns the ids of the two tokens.
+func letIn(w cloud.Writer, user cloud.ID, now time.Time) (ids []string, err error) {
+	a := cloud.Authorization{
+		ID: uniqueID(), ClientID: "penstock-cli", Parameters: []byte("{}"), UserID: user, CodeHash: "waits", CreatedAt: now, ExpiresAt: now.Add(cloud.AuthorizationTTL),
+	}
+	exchanged := a
+	exchanged.ID, exchanged.CodeHash, exchanged.Family = uniqueID(), "exchanged", uniqueID()
+	refresh := cloud.RefreshToken{
+		Hash: "refreshes", Family: uniqueID(), UserID: user, ClientID: "penstock-cli", Parameters: []byte("{}"), TokenID: string(uniqueID()),
+		TokenEnd: now.Add(cloud.AccessTokenTTL), CreatedAt: now, ExpiresAt: now.Add(cloud.RefreshTokenTTL),
+	}
+	return []string{string(exchanged.Family), refresh.TokenID}, errors.Join(
+		w.CreateAuthorization(a), w.CreateAuthorization(exchanged), w.CreateRefreshToken(refresh), w.CreateDeviceCode(cloud.DeviceCode{
+			Hash: "device", UserCode: "BCDFGHJK", ClientID: "penstock-cli", State: cloud.DeviceApproved, UserID: user, CreatedAt: now, ExpiresAt: now.Add(cloud.DeviceCodeTTL),
+		}))
+}
+
+// allOut checks that nothing is left of what letIn gave, and that its tokens stay
+// revoked for as long as anybody would believe them.
+func allOut(t *testing.T, s cloud.Store, user cloud.ID, ids []string, now time.Time) {
+	t.Helper()
+	if err := s.Read(t.Context(), func(r cloud.Reader) error {
+		_, waits := r.AuthorizationByCode("waits", now)
+		_, device := r.DeviceCode("device", now)
+		_, refresh := r.RefreshToken("refreshes", now)
+		for what, err := range map[string]error{"code": waits, "device": device, "refresh token": refresh} {
+			if cloud.CodeOf(err) != cloud.CodeNotFound {
+				t.Errorf("a %s is good still: %v", what, err)
+			}
+		}
+		revoked, err := r.RevokedTokens(user)
+		believed := map[string]time.Time{}
+		for _, t := range revoked {
+			believed[t.TokenID] = t.ExpiresAt
+		}
+		for _, id := range ids {
+			if until := believed[id]; until.Before(now.Add(cloud.AccessTokenTTL + cloud.TokenLeeway)) {
+				t.Errorf("a token is revoked until %v; it is believed after that", until)
+			}
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSigningOutEverywhereEndsWhatWasLetIn signs out while programs have a code, a
+// device, and tokens.
+func TestSigningOutEverywhereEndsWhatWasLetIn(t *testing.T) {
+	t.Parallel()
+	d := sqliteDoor(t)
+	ada, err := d.byCode("ada@example.com", control.Beginning{}, cloud.Secret{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	if err := d.store.Write(t.Context(), func(w cloud.Writer) (err error) {
+		ids, err = letIn(w, ada.User.ID, d.now)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.SignOutEverywhere(t.Context(), ada.Session, cloud.Origin{}); err != nil {
+		t.Fatal(err)
+	}
+	allOut(t, d.store, ada.User.ID, ids, d.now)
 }
 
 // TestUnlinkLeavesAWayIn takes ways in away, two at once too: one stays, and
