@@ -334,6 +334,38 @@ func TestProgramsGetTheirAnswer(t *testing.T) {
 	}
 }
 
+// TestProgramsAreLetInKnowingly follows a link to a program's request, while
+// somebody is signed in who did not sign in for it: nothing happens by the link
+// alone, nor by another site's form.
+func TestProgramsAreLetInKnowingly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, false)
+	page, form := "/sign-in?authorization="+string(theAuthorization), url.Values{"authorization": {string(theAuthorization)}}
+	ada := w.client()
+	ada.signIn("ada@example.com", "")
+	w.oauth.ask = time.Now().Add(time.Second)
+	got := ada.get(page)
+	if got.status != http.StatusOK || got.header.Get("Refresh") != "" || !strings.Contains(got.body, "Penstock command line") || !strings.Contains(got.body, "ada@example.com") {
+		t.Errorf("%d, Refresh %q\n%s", got.status, got.header.Get("Refresh"), got.body)
+	}
+	if got := ada.do(http.MethodPost, "/sign-in/agree", form, "Sec-Fetch-Site", "cross-site"); got.status != http.StatusForbidden {
+		t.Errorf("another site agrees: %d", got.status)
+	}
+	if got := w.client().post("/sign-in/agree", form); got.location != "/sign-in?return_to="+url.QueryEscape(page) {
+		t.Errorf("nobody agrees: %d %q", got.status, got.location)
+	}
+	if len(w.oauth.agreed) > 0 {
+		t.Fatalf("%v agreed", w.oauth.agreed)
+	}
+	if got := ada.post("/sign-in/agree", form); got.header.Get("Refresh") != "0;url="+w.oauth.callback || len(w.oauth.agreed) != 1 {
+		t.Errorf("who agrees: %d, %v", got.status, got.header)
+	}
+	w.oauth.after = w.oauth.ask
+	if got := ada.post("/sign-in/agree", form); !strings.Contains(got.body, "Send me a code") || len(w.oauth.agreed) != 1 {
+		t.Errorf("who signed in too early agrees: %d\n%s", got.status, got.body)
+	}
+}
+
 // TestInvitationTokenStaysOutOfAddresses follows the link of a mail: its token
 // is in no address after the first, in no row, and in no log.
 func TestInvitationTokenStaysOutOfAddresses(t *testing.T) {

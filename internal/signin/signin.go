@@ -56,21 +56,59 @@ func (s *Server) showSignIn(w http.ResponseWriter, r *http.Request) error {
 }
 
 // authorize lets whoever is signed in, as late as the program wants, go on to
-// it; everybody else signs in first, and comes back here.
+// it, and asks before who may not know of it; everybody else signs in first, and
+// comes back here.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request, v *control.Visitor) error {
-	id, err := cloud.ParseID(r.FormValue("authorization"))
-	if err != nil {
-		return err
-	}
-	request, err := s.config.Authorizations.Describe(r.Context(), id)
+	id, request, err := s.request(r)
 	if err != nil {
 		return err
 	}
 	if v == nil || v.Session.CreatedAt.Before(request.SignInAfter) {
-		c := s.choice("/sign-in?" + url.Values{"authorization": {string(id)}}.Encode())
-		c.Client, c.Authorization, c.Email = request.Client, id, request.LoginHint
-		return render(w, http.StatusOK, "signin", frame{Title: "Sign in", Data: c})
+		return s.renderSignInFor(w, id, request)
 	}
+	if v.Session.CreatedAt.Before(request.AskBefore) {
+		data := choice{Client: request.Client, Authorization: id}
+		return render(w, http.StatusOK, "agree", frame{Title: "Let a program in", User: &v.User, Data: data})
+	}
+	return s.goOn(w, r, v, id, request)
+}
+
+// agree is the answer of who was asked.
+func (s *Server) agree(w http.ResponseWriter, r *http.Request) error {
+	id, request, err := s.request(r)
+	if err != nil {
+		return err
+	}
+	v, err := s.signedIn(w, r, signInFor(id))
+	if err != nil || v == nil {
+		return err
+	}
+	if v.Session.CreatedAt.Before(request.SignInAfter) {
+		return s.renderSignInFor(w, id, request)
+	}
+	return s.goOn(w, r, v, id, request)
+}
+
+// request finds what a program asks for.
+func (s *Server) request(r *http.Request) (id cloud.ID, request Request, err error) {
+	if id, err = cloud.ParseID(r.FormValue("authorization")); err != nil {
+		return id, request, err
+	}
+	request, err = s.config.Authorizations.Describe(r.Context(), id)
+	return id, request, err
+}
+
+func signInFor(id cloud.ID) string {
+	return "/sign-in?" + url.Values{"authorization": {string(id)}}.Encode()
+}
+
+func (s *Server) renderSignInFor(w http.ResponseWriter, id cloud.ID, request Request) error {
+	c := s.choice(signInFor(id))
+	c.Client, c.Authorization, c.Email = request.Client, id, request.LoginHint
+	return render(w, http.StatusOK, "signin", frame{Title: "Sign in", Data: c})
+}
+
+func (s *Server) goOn(w http.ResponseWriter, r *http.Request, v *control.Visitor, id cloud.ID, request Request) error {
 	callback, err := s.config.Authorizations.Agree(r.Context(), id, v.User.ID, v.Session.CreatedAt)
 	if err != nil {
 		return err
@@ -80,11 +118,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request, v *control.Vi
 
 // refuse lets a program know that nobody signs in.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request) error {
-	id, err := cloud.ParseID(r.FormValue("authorization"))
-	if err != nil {
-		return err
-	}
-	request, err := s.config.Authorizations.Describe(r.Context(), id)
+	id, request, err := s.request(r)
 	if err != nil {
 		return err
 	}
