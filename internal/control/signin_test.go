@@ -890,3 +890,29 @@ func TestAccountFollowsItsProvider(t *testing.T) {
 		t.Errorf("the audit has %d changes of accounts; want 3: %q", len(updates), updates)
 	}
 }
+
+// TestCodesToAnAddressAreFew asks two processes for codes to one address at once:
+// it gets no more by that than one after another.
+func TestCodesToAnAddressAreFew(t *testing.T) {
+	t.Parallel()
+	for name, open := range databases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stores := replicas(t, open(t))
+			doors := [2]*door{newDoor(t, stores[0]), newDoor(t, stores[1])}
+			var all sync.WaitGroup
+			for i := range 24 {
+				all.Go(func() {
+					address := []string{"ada@example.com", "Ada@Example.com"}[i%2]
+					if _, err := doors[i/2%2].BeginCode(t.Context(), control.Beginning{}, address); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			if got := doors[0].mails(); len(got) != 5 {
+				t.Errorf("an address is sent %d codes: %v", len(got), got)
+			}
+		})
+	}
+}
