@@ -24,11 +24,6 @@ const (
 	MaxPersonalTokens   = 100
 )
 
-// MaxRevokedTokens is how many tokens of somebody may be revoked, and believed
-// but for that, if they are to have another one: each request of theirs looks
-// through them, and each region is told of them.
-const MaxRevokedTokens = 1000
-
 // RevokedToken is a token of any kind that is good no more.
 type RevokedToken struct {
 	UserID    ID

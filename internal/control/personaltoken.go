@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
@@ -47,8 +46,7 @@ func boundTokens(tx cloud.Reader, caller cloud.Caller, now time.Time, page cloud
 //
 // CodeInvalid for a wrong name, role or end, and for no organization where there
 // are several; CodeForbidden for one that is not the caller's, or is beyond their
-// token; CodeConflict if they have cloud.MaxPersonalTokens, or had
-// cloud.MaxRevokedTokens revoked.
+// token; CodeConflict if they have cloud.MaxPersonalTokens.
 func (c *Control) CreatePersonalToken(ctx context.Context, caller cloud.Caller, in NewPersonalToken) (cloud.PersonalToken, cloud.Secret, error) {
 	token, err := c.draftToken(ctx, caller, in)
 	if err != nil {
@@ -89,20 +87,6 @@ func (c *Control) roomForToken(tx cloud.Writer, caller cloud.Caller, t cloud.Per
 	}
 	if len(had) >= cloud.MaxPersonalTokens {
 		return cloud.Conflict("you have %d personal tokens, which is as many as there may be; delete those that are used no longer: GET /user/tokens lists them", len(had))
-	}
-	return c.roomForRevocation(tx, t.UserID)
-}
-
-// roomForRevocation refuses another token to who has had too many revoked.
-func (c *Control) roomForRevocation(tx cloud.Reader, user cloud.ID) error {
-	revoked, err := tx.RevokedTokens(user)
-	if err != nil {
-		return err
-	}
-	now := c.now()
-	revoked = slices.DeleteFunc(revoked, func(t cloud.RevokedToken) bool { return !t.ExpiresAt.After(now) })
-	if len(revoked) >= cloud.MaxRevokedTokens {
-		return cloud.Conflict("you have %d tokens that were revoked before their end, which is as many as there may be; wait for some to end, and make tokens that end sooner", len(revoked))
 	}
 	return nil
 }

@@ -250,32 +250,6 @@ func TestWrongPersonalTokens(t *testing.T) {
 	}
 }
 
-// TestRevokedTokensAreCounted makes tokens and deletes them. What is known of those
-// goes with every request of their owner, and to the regions: so there is an end.
-func TestRevokedTokensAreCounted(t *testing.T) {
-	t.Parallel()
-	everywhere(t, func(t *testing.T, w *world) {
-		end := start.Add(time.Hour + cloud.TokenLeeway)
-		w.write(func(tx cloud.Writer) error {
-			for i := range cloud.MaxRevokedTokens - 1 {
-				if err := tx.RevokeToken(cloud.RevokedToken{UserID: userIDs[several], TokenID: fmt.Sprint(i), ExpiresAt: end}); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		make1 := func() reply {
-			return w.call(several, "POST", "/user/tokens", `{"name":"x","expires_in_days":1,"organization_id":"`+acme+`"}`)
-		}
-		var made personalToken
-		make1().want(http.StatusCreated).into(&made)
-		w.call(several, "DELETE", "/user/tokens/"+made.ID, "").want(http.StatusNoContent)
-		make1().want(http.StatusConflict).says("1000 tokens that were revoked")
-		w.clock.Pass(time.Hour + cloud.TokenLeeway) // all end but the one that was made
-		make1().want(http.StatusCreated)
-	})
-}
-
 // TestPersonalTokensAreCounted makes many at once where one more is possible.
 func TestPersonalTokensAreCounted(t *testing.T) {
 	t.Parallel()
