@@ -59,7 +59,7 @@ func (s *Server) showSignIn(w http.ResponseWriter, r *http.Request) error {
 // it, and asks before who may not know of it; everybody else signs in first, and
 // comes back here.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request, v *control.Visitor) error {
-	id, request, err := s.request(r)
+	id, request, err := s.requested(r)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request, v *control.Vi
 
 // agree is the answer of who was asked.
 func (s *Server) agree(w http.ResponseWriter, r *http.Request) error {
-	id, request, err := s.request(r)
+	id, request, err := s.requested(r)
 	if err != nil {
 		return err
 	}
@@ -87,15 +87,6 @@ func (s *Server) agree(w http.ResponseWriter, r *http.Request) error {
 		return s.renderSignInFor(w, id, request)
 	}
 	return s.goOn(w, r, v, id, request)
-}
-
-// request finds what a program asks for.
-func (s *Server) request(r *http.Request) (id cloud.ID, request Request, err error) {
-	if id, err = cloud.ParseID(r.FormValue("authorization")); err != nil {
-		return id, request, err
-	}
-	request, err = s.config.Authorizations.Describe(r.Context(), id)
-	return id, request, err
 }
 
 func signInFor(id cloud.ID) string {
@@ -118,7 +109,7 @@ func (s *Server) goOn(w http.ResponseWriter, r *http.Request, v *control.Visitor
 
 // refuse lets a program know that nobody signs in.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request) error {
-	id, request, err := s.request(r)
+	id, request, err := s.requested(r)
 	if err != nil {
 		return err
 	}
@@ -127,6 +118,14 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return hop(w, callback, request.Client)
+}
+
+// requested is for which program somebody is to sign in.
+func (s *Server) requested(r *http.Request) (id cloud.ID, request Request, err error) {
+	if id, err = cloud.ParseID(r.FormValue("authorization")); err == nil {
+		request, err = s.config.Authorizations.Describe(r.Context(), id)
+	}
+	return id, request, err
 }
 
 func (s *Server) beginning(r *http.Request) control.Beginning {
