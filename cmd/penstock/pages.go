@@ -68,7 +68,7 @@ type authorizations struct{ *oauth.Server }
 // Describe implements signin.Authorizations.
 func (a authorizations) Describe(ctx context.Context, id cloud.ID) (signin.Request, error) {
 	r, err := a.Server.Describe(ctx, id)
-	return signin.Request{Client: r.ClientName, LoginHint: r.LoginHint, SignInAfter: r.SignInAfter}, err
+	return signin.Request{Client: r.ClientName, LoginHint: r.LoginHint, SignInAfter: r.SignInAfter, AskBefore: r.AskBefore}, err
 }
 
 // DeviceByUserCode implements signin.Authorizations.

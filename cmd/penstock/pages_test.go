@@ -52,6 +52,30 @@ func TestCommandLineSignsIn(t *testing.T) {
 	}
 }
 
+// TestCommandLineIsLetInKnowingly proves that who is signed in already is asked
+// before whatever listens on this machine gets a code, and that the console, which
+// is the plane's own, gets one at once.
+func TestCommandLineIsLetInKnowingly(t *testing.T) {
+	t.Parallel()
+	w := newPagesWorld(t)
+	w.signIn("ada@example.com", "")
+	ask := func(client, redirect string) seen {
+		c := oauth2.Config{ClientID: client, RedirectURL: redirect, Scopes: []string{"openid"}, Endpoint: oauth2.Endpoint{AuthURL: w.web.URL + oauth.AuthorizePath}}
+		return w.get(w.Client, c.AuthCodeURL("s", oauth2.S256ChallengeOption(oauth2.GenerateVerifier())))
+	}
+	shown := ask(oauth.ClientCLI, "http://127.0.0.1:1/callback")
+	if shown.header.Get("Refresh") != "" || strings.Contains(shown.page, "code=") || !strings.Contains(shown.page, "Let it in only if you started it yourself") {
+		t.Errorf("who is signed in already goes on to %q without being asked\n%s", shown.header.Get("Refresh"), shown.page)
+	}
+	agreed := w.post("/sign-in/agree", url.Values{"authorization": shown.at.Query()["authorization"]})
+	if to := agreed.header.Get("Refresh"); !strings.HasPrefix(to, "0;url=http://127.0.0.1:1/callback?code=") {
+		t.Errorf("who lets it in goes on to %q", to)
+	}
+	if shown := ask(oauth.ClientConsole, w.web.URL+"/console/callback"); !strings.HasPrefix(shown.header.Get("Refresh"), "0;url="+w.web.URL+"/console/callback?code=") {
+		t.Errorf("the console's browser goes on to %q", shown.header.Get("Refresh"))
+	}
+}
+
 // TestInvitedPersonJoins proves the same of an invitation: a mail brings the
 // link, and who signs up on the way is a member.
 func TestInvitedPersonJoins(t *testing.T) {

@@ -30,6 +30,7 @@ const (
 type Mail struct {
 	ID         ID
 	Kind       MailKind
+	Sender     ID // the user who had it sent; "" for nobody who is known
 	Recipient  Email
 	Reference  string // the invitation's ID, or the sign-in's hash
 	Generation int64  // of the invitation's link

@@ -33,6 +33,7 @@ type PeopleReader interface {
 
 	// CountMails counts those of a kind to an address, made at or after an instant.
 	CountMails(kind MailKind, recipient Email, since time.Time) (int64, error)
+	CountMailsBy(sender ID, since time.Time) (int64, error) // the same, of all kinds
 }
 
 // PeopleWriter is the part of Writer about how people and programs get in.
@@ -90,6 +91,10 @@ type PeopleWriter interface {
 	// CodeConflict if it was exchanged before.
 	ExchangeAuthorization(id, family ID) error
 	DeleteAuthorization(id ID) error
+	// DeleteAuthorizationsOf removes all to which a user agreed, exchanged ones too,
+	// and returns what there was. DeleteRefreshTokensOf comes after it: an exchange
+	// that is under way may make one more.
+	DeleteAuthorizationsOf(user ID) ([]Authorization, error)
 
 	CreateRefreshToken(t RefreshToken) error
 	UseRefreshToken(hash SecretHash, at time.Time) error // CodeConflict if it was used before
@@ -102,7 +107,11 @@ type PeopleWriter interface {
 	// SetDeviceCode moves it from one state to another, for a user: the first one
 	// stays its user. CodeConflict if it is not in that state.
 	SetDeviceCode(hash SecretHash, from, to DeviceState, user ID, at time.Time) error
+	DeleteDeviceCodesOf(user ID) error // those that the user answered; before DeleteRefreshTokensOf as well
 
+	// HoldRecipient holds an address until the end of the transaction, before the
+	// mails to it are counted; it comes after organization and user.
+	HoldRecipient(recipient Email, at time.Time) error
 	EnqueueMail(m Mail) error
 	// LeaseMail counts an attempt of the mail that is due first, and puts it off
 	// until an instant; CodeNotFound if none is due at now. Of several that lease

@@ -189,7 +189,7 @@ func (e Entrance) linkVisitor(tx cloud.Writer, f Finish, linkTo cloud.ID, identi
 	if err != nil {
 		return v.User, err
 	}
-	if err := tx.LockUser(v.User.ID); err != nil {
+	if err := holdOwner(tx, v.User); err != nil {
 		return v.User, err
 	}
 	ways, err := tx.Identities(v.User.ID)
@@ -200,6 +200,19 @@ func (e Entrance) linkVisitor(tx cloud.Writer, f Finish, linkTo cloud.ID, identi
 		return v.User, cloud.Forbidden("an account has at most %d ways in; take one away first", maxWays)
 	}
 	return v.User, e.link(tx, f, v.User, identity)
+}
+
+// holdOwner holds the row of who changes the ways in to their own account, which
+// nobody does who is suspended: CodeForbidden.
+func holdOwner(tx cloud.Writer, user cloud.User) error {
+	if err := tx.LockUser(user.ID); err != nil {
+		return err
+	}
+	user, err := tx.User(user.ID) // again: it may have been suspended meanwhile
+	if err != nil {
+		return err
+	}
+	return cloud.Caller{User: user}.Suspended()
 }
 
 // maxWays is how many ways in an account has.
@@ -220,14 +233,14 @@ func (c *Control) Ways(ctx context.Context, v Visitor) ([]cloud.Identity, error)
 
 // Unlink takes a way in away, and ends the account's sessions but the one that
 // asks; that too if it began in this way. CodeNotFound for a way that is not the
-// account's, CodeConflict for its last one.
+// account's, CodeConflict for its last one, CodeForbidden for who is suspended.
 func (c *Control) Unlink(ctx context.Context, session cloud.Secret, issuer, subject string, origin cloud.Origin) error {
 	return c.store.Write(ctx, func(tx cloud.Writer) error {
 		v, err := c.visitor(tx, session)
 		if err != nil {
 			return err
 		}
-		if err := tx.LockUser(v.User.ID); err != nil {
+		if err := holdOwner(tx, v.User); err != nil {
 			return err
 		}
 		identity, err := tx.Identity(issuer, subject)

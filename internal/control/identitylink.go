@@ -62,7 +62,7 @@ func (o Operator) UnlinkIdentity(ctx context.Context, issuer, subject string) (c
 		if err := tx.DeleteSessions(gone.UserID); err != nil {
 			return err
 		}
-		if err := o.endPrograms(tx, gone.UserID); err != nil {
+		if err := o.endGrants(tx, gone.UserID); err != nil {
 			return err
 		}
 		return o.audit(tx, change{action: "identity.unlink", target: string(gone.UserID), before: wayIn{issuer, subject}})

@@ -53,7 +53,7 @@ func (c *Control) CreateInvitation(ctx context.Context, caller cloud.Caller, key
 			if err := tx.CreateInvitation(invitation); err != nil {
 				return invitation, err
 			}
-			if err := c.mailInvitation(tx, &invitation, now); err != nil {
+			if err := c.mailInvitation(tx, caller, &invitation, now); err != nil {
 				return invitation, err
 			}
 			return invitation, c.auditCaller(tx, caller, change{
@@ -85,7 +85,7 @@ func (c *Control) ResendInvitation(ctx context.Context, caller cloud.Caller, key
 				return renewed, err
 			}
 			renewed.Mail, renewed.MailError = "", ""
-			if err := c.mailInvitation(tx, &renewed, now); err != nil {
+			if err := c.mailInvitation(tx, caller, &renewed, now); err != nil {
 				return renewed, err
 			}
 			return renewed, c.auditCaller(tx, caller, change{
@@ -129,30 +129,53 @@ func (c *Control) mailKey(ctx context.Context) (cloud.Secret, error) {
 	return plane.MailKey, err
 }
 
-// Mails of invitations to one address, of all organizations: nobody is to be
-// flooded by somebody who invites them time and again.
+// Mails of invitations to one address, of all organizations, and of one sender:
+// nobody is to be flooded by somebody who invites them time and again, and whoever
+// finds an organization of their own is not to write to the whole world.
 const (
 	maxInvitationMails = 10
+	maxSentInvitations = 200
 	invitationMailSpan = 24 * time.Hour
 )
 
 // mailInvitation has the link of an invitation mailed, where mail is sent.
-func (c *Control) mailInvitation(tx cloud.Writer, i *cloud.Invitation, now time.Time) error {
+func (c *Control) mailInvitation(tx cloud.Writer, caller cloud.Caller, i *cloud.Invitation, now time.Time) error {
 	if c.mailed == nil {
 		return nil
 	}
-	sent, err := tx.CountMails(cloud.MailInvitation, i.Email, now.Add(-invitationMailSpan))
-	if err != nil {
+	if err := mayInvite(tx, caller.UserID, i.Email, now); err != nil {
 		return err
-	}
-	if sent >= maxInvitationMails {
-		return cloud.Conflict("%s got %d invitations by mail within a day; try again tomorrow", i.Email, sent)
 	}
 	i.Mail = cloud.MailPending
 	return tx.EnqueueMail(cloud.Mail{
-		ID: c.newID(), Kind: cloud.MailInvitation, Recipient: i.Email, Reference: string(i.ID), Generation: i.Generation,
+		ID: c.newID(), Kind: cloud.MailInvitation, Sender: caller.UserID, Recipient: i.Email, Reference: string(i.ID), Generation: i.Generation,
 		CreatedAt: now, ExpiresAt: i.ExpiresAt, DueAt: now, State: cloud.MailPending,
 	})
+}
+
+// mayInvite finds out, under locks, whether a mail more is not too many.
+func mayInvite(tx cloud.Writer, sender cloud.ID, to cloud.Email, now time.Time) error {
+	if err := tx.LockUser(sender); err != nil {
+		return err
+	}
+	sent, err := tx.CountMailsBy(sender, now.Add(-invitationMailSpan))
+	if err != nil {
+		return err
+	}
+	if sent >= maxSentInvitations {
+		return cloud.Conflict("you had %d invitations mailed within a day, which is as many as one may; try again tomorrow, or let another admin invite", sent)
+	}
+	if err := tx.HoldRecipient(to, now); err != nil {
+		return err
+	}
+	got, err := tx.CountMails(cloud.MailInvitation, to, now.Add(-invitationMailSpan))
+	if err != nil {
+		return err
+	}
+	if got >= maxInvitationMails {
+		return cloud.Conflict("%s got %d invitations by mail within a day; try again tomorrow", to, got)
+	}
+	return nil
 }
 
 func refuseMember(tx cloud.Reader, i cloud.Invitation) error {

@@ -2,6 +2,9 @@ package control
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 )
@@ -70,8 +73,9 @@ func (c *Control) SignOut(ctx context.Context, session cloud.Secret, origin clou
 }
 
 // SignOutEverywhere ends all sessions of the visitor, and what programs got by
-// them: their refresh tokens, and the access tokens that came with those.
-// Tokens that the person made by name stay.
+// them, or were about to get. Only the first access token of a device that asked
+// for none to refresh it is not known here, and ends by itself. Tokens that the
+// person made by name stay.
 func (c *Control) SignOutEverywhere(ctx context.Context, session cloud.Secret, origin cloud.Origin) error {
 	return c.store.Write(ctx, func(tx cloud.Writer) error {
 		v, err := c.visitor(tx, session)
@@ -81,7 +85,7 @@ func (c *Control) SignOutEverywhere(ctx context.Context, session cloud.Secret, o
 		if err := tx.DeleteSessions(v.User.ID); err != nil {
 			return err
 		}
-		if err := c.endPrograms(tx, v.User.ID); err != nil {
+		if err := c.endGrants(tx, v.User.ID); err != nil {
 			return err
 		}
 		return c.auditPerson(tx, v.User.ID, origin, change{
@@ -90,15 +94,32 @@ func (c *Control) SignOutEverywhere(ctx context.Context, session cloud.Secret, o
 	})
 }
 
-// endPrograms makes useless what programs got of somebody who signed in for them.
-func (c *Control) endPrograms(tx cloud.Writer, user cloud.ID) error {
+// endGrants takes back what programs may do for somebody: what they have not
+// exchanged yet, their refresh tokens, and the access tokens that they got.
+func (c *Control) endGrants(tx cloud.Writer, user cloud.ID) error {
+	ends := map[string]time.Time{} // of access tokens, by id
+	agreed, err := tx.DeleteAuthorizationsOf(user)
+	if err != nil {
+		return err
+	}
+	for _, a := range agreed {
+		if a.Family != "" { // which is the id of the first token too
+			ends[string(a.Family)] = a.ExpiresAt.Add(cloud.AccessTokenTTL) // or before that
+		}
+	}
+	if err := tx.DeleteDeviceCodesOf(user); err != nil {
+		return err
+	}
 	tokens, err := tx.DeleteRefreshTokensOf(user)
 	if err != nil {
 		return err
 	}
 	for _, t := range tokens {
-		revoked := cloud.Revoked(t.UserID, t.TokenID, t.TokenEnd)
-		if revoked.Over(c.now()) {
+		ends[t.TokenID] = t.TokenEnd
+	}
+	for _, id := range slices.Sorted(maps.Keys(ends)) {
+		revoked := cloud.Revoked(user, id, ends[id])
+		if id == "" || !revoked.ExpiresAt.After(c.now()) {
 			continue
 		}
 		if err := tx.RevokeToken(revoked); err != nil {

@@ -108,9 +108,12 @@ func (e Entrance) BeginCode(ctx context.Context, b Beginning, address string) (S
 	})
 }
 
-func (e Entrance) mayMail(tx cloud.Reader, email cloud.Email) (bool, error) {
+func (e Entrance) mayMail(tx cloud.Writer, email cloud.Email) (bool, error) {
 	if _, bound := e.bound[email.Domain()]; bound {
 		return false, nil
+	}
+	if err := tx.HoldRecipient(email, e.now()); err != nil {
+		return false, err
 	}
 	n, err := tx.CountMails(cloud.MailCode, email, e.now().Add(-codeSpan))
 	return n < maxCodes, err
@@ -164,6 +167,9 @@ func (e Entrance) newSignIn(tx cloud.Reader, b Beginning, started Started) (clou
 		return signIn, nil
 	}
 	v, err := e.visitor(tx, b.Session)
+	if err == nil {
+		err = cloud.Caller{User: v.User}.Suspended() // and once more when it is done
+	}
 	signIn.LinkTo = v.User.ID
 	return signIn, err
 }

@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -613,6 +614,50 @@ func TestLinkNeedsTheSameVisitor(t *testing.T) {
 	}
 }
 
+// TestSuspendedPeopleKeepTheirWaysIn suspends somebody, before and in the midst of
+// adding a way in: they add none and take none away, and sign in to look.
+func TestSuspendedPeopleKeepTheirWaysIn(t *testing.T) {
+	t.Parallel()
+	d := sqliteDoor(t)
+	ctx := t.Context()
+	ada, err := d.byCode("ada@example.com", control.Beginning{}, cloud.Secret{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := control.Beginning{Link: true, Session: ada.Session}
+	second := cloud.Assertion{Issuer: openIssuer, Subject: "1", Email: "ada@open.example", EmailVerified: true}
+	if _, err := d.byProvider("open", second, link, ada.Session); err != nil {
+		t.Fatal(err)
+	}
+	begun, err := d.BeginCode(ctx, link, "ada@elsewhere.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.store.Write(ctx, func(w cloud.Writer) error { return w.SuspendUser(ada.User.ID, d.now) }); err != nil {
+		t.Fatal(err)
+	}
+	third := cloud.Assertion{Issuer: nextIssuer, Subject: "1", Email: "ada@next.example", EmailVerified: true}
+	_, begins := d.BeginCode(ctx, link, "ada@elsewhere.example")
+	_, links := d.byProvider("next", third, link, ada.Session)
+	_, finishes := d.FinishCode(ctx, control.Finish{Browser: begun.Browser, Session: ada.Session}, d.code(begun))
+	for what, err := range map[string]error{
+		"begins to add a code": begins, "adds a provider": links, "finishes what was begun before": finishes,
+		"takes a way in away": d.Unlink(ctx, ada.Session, openIssuer, "1", cloud.Origin{}),
+	} {
+		if cloud.CodeOf(err) != cloud.CodeForbidden || !strings.Contains(err.Error(), "suspended") {
+			t.Errorf("who is suspended %s: %v", what, err)
+		}
+	}
+	entered, err := d.byCode("ada@example.com", control.Beginning{}, cloud.Secret{})
+	if err != nil {
+		t.Fatalf("who is suspended may look: %v", err)
+	}
+	ways, err := d.Ways(ctx, control.Visitor{User: entered.User})
+	if err != nil || len(ways) != 2 {
+		t.Errorf("who is suspended has the ways in %+v, %v; want the two of before", ways, err)
+	}
+}
+
 // TestSessionsEnd signs in and out in all ways that there are, and looks at the
 // audit.
 func TestSessionsEnd(t *testing.T) {
@@ -692,6 +737,76 @@ func TestSessionsEnd(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the audit (-want +got):\n%s", diff)
 	}
+}
+
+// letIn gives programs all that they can have of somebody: a code and a device that
+// wait for their exchange, a token without and one with another to refresh it.
+// It returns the ids of the two tokens.
+func letIn(w cloud.Writer, user cloud.ID, now time.Time) (ids []string, err error) {
+	a := cloud.Authorization{
+		ID: uniqueID(), ClientID: "penstock-cli", Parameters: []byte("{}"), UserID: user, CodeHash: "waits", CreatedAt: now, ExpiresAt: now.Add(cloud.AuthorizationTTL),
+	}
+	exchanged := a
+	exchanged.ID, exchanged.CodeHash, exchanged.Family = uniqueID(), "exchanged", uniqueID()
+	refresh := cloud.RefreshToken{
+		Hash: "refreshes", Family: uniqueID(), UserID: user, ClientID: "penstock-cli", Parameters: []byte("{}"), TokenID: string(uniqueID()),
+		TokenEnd: now.Add(cloud.AccessTokenTTL), CreatedAt: now, ExpiresAt: now.Add(cloud.RefreshTokenTTL),
+	}
+	return []string{string(exchanged.Family), refresh.TokenID}, errors.Join(
+		w.CreateAuthorization(a), w.CreateAuthorization(exchanged), w.CreateRefreshToken(refresh), w.CreateDeviceCode(cloud.DeviceCode{
+			Hash: "device", UserCode: "BCDFGHJK", ClientID: "penstock-cli", State: cloud.DeviceApproved, UserID: user, CreatedAt: now, ExpiresAt: now.Add(cloud.DeviceCodeTTL),
+		}))
+}
+
+// allOut checks that nothing is left of what letIn gave, and that its tokens stay
+// revoked for as long as anybody would believe them.
+func allOut(t *testing.T, s cloud.Store, user cloud.ID, ids []string, now time.Time) {
+	t.Helper()
+	if err := s.Read(t.Context(), func(r cloud.Reader) error {
+		_, waits := r.AuthorizationByCode("waits", now)
+		_, device := r.DeviceCode("device", now)
+		_, refresh := r.RefreshToken("refreshes", now)
+		for what, err := range map[string]error{"code": waits, "device": device, "refresh token": refresh} {
+			if cloud.CodeOf(err) != cloud.CodeNotFound {
+				t.Errorf("a %s is good still: %v", what, err)
+			}
+		}
+		revoked, err := r.RevokedTokens(user)
+		believed := map[string]time.Time{}
+		for _, t := range revoked {
+			believed[t.TokenID] = t.ExpiresAt
+		}
+		for _, id := range ids {
+			if until := believed[id]; until.Before(now.Add(cloud.AccessTokenTTL + cloud.TokenLeeway)) {
+				t.Errorf("a token is revoked until %v; it is believed after that", until)
+			}
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSigningOutEverywhereEndsWhatWasLetIn signs out while programs have a code, a
+// device, and tokens.
+func TestSigningOutEverywhereEndsWhatWasLetIn(t *testing.T) {
+	t.Parallel()
+	d := sqliteDoor(t)
+	ada, err := d.byCode("ada@example.com", control.Beginning{}, cloud.Secret{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	if err := d.store.Write(t.Context(), func(w cloud.Writer) (err error) {
+		ids, err = letIn(w, ada.User.ID, d.now)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.SignOutEverywhere(t.Context(), ada.Session, cloud.Origin{}); err != nil {
+		t.Fatal(err)
+	}
+	allOut(t, d.store, ada.User.ID, ids, d.now)
 }
 
 // TestUnlinkLeavesAWayIn takes ways in away, two at once too: one stays, and
@@ -806,5 +921,31 @@ func TestAccountFollowsItsProvider(t *testing.T) {
 	}
 	if len(updates) != 3 {
 		t.Errorf("the audit has %d changes of accounts; want 3: %q", len(updates), updates)
+	}
+}
+
+// TestCodesToAnAddressAreFew asks two processes for codes to one address at once:
+// it gets no more by that than one after another.
+func TestCodesToAnAddressAreFew(t *testing.T) {
+	t.Parallel()
+	for name, open := range databases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stores := replicas(t, open(t))
+			doors := [2]*door{newDoor(t, stores[0]), newDoor(t, stores[1])}
+			var all sync.WaitGroup
+			for i := range 24 {
+				all.Go(func() {
+					address := []string{"ada@example.com", "Ada@Example.com"}[i%2]
+					if _, err := doors[i/2%2].BeginCode(t.Context(), control.Beginning{}, address); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			if got := doors[0].mails(); len(got) != 5 {
+				t.Errorf("an address is sent %d codes: %v", len(got), got)
+			}
+		})
 	}
 }

@@ -2,6 +2,7 @@ package managementapi_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -253,6 +254,34 @@ func TestLinksAreKeptByNobody(t *testing.T) {
 			t.Errorf("%s: the link is listed", path)
 		}
 	}
+}
+
+// TestInvitationsOfOneSenderAreFew lets an admin invite half the world, in all of
+// their organizations: at some point nobody more is mailed that day, but by others.
+func TestInvitationsOfOneSenderAreFew(t *testing.T) {
+	t.Parallel()
+	w := newWorldWith(t, []control.Option{linked(), control.WithMail(func() {})})
+	w.write(func(tx cloud.Writer) error {
+		for i := range 198 {
+			if err := tx.EnqueueMail(cloud.Mail{
+				ID: cloud.ID(fmt.Sprintf("019cae00-0000-7000-c000-%012x", i)), Kind: cloud.MailInvitation, Sender: userIDs[admin], Recipient: "x@example.com",
+				Reference: "gone", CreatedAt: w.clock.Now(), ExpiresAt: w.clock.Now().Add(time.Hour), DueAt: w.clock.Now(), State: cloud.MailPending,
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	invite := func(n int) reply {
+		return w.post(post{admin, "/invitations", "", fmt.Sprintf(`{"email":"victim-%d@example.com","role":"viewer"}`, n)})
+	}
+	counts := w.inParallel(8, invite)
+	if diff := cmp.Diff(map[int]int{http.StatusCreated: 2, http.StatusConflict: 6}, counts); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	invite(9).want(http.StatusConflict).says("tomorrow")
+	w.clock.Pass(24*time.Hour + time.Microsecond)
+	invite(9).want(http.StatusCreated)
 }
 
 // TestInvitationsAreMailed is about a plane that sends mail: what is to be sent is

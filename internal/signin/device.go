@@ -24,6 +24,9 @@ func (s *Server) showDevice(w http.ResponseWriter, r *http.Request) error {
 	if code == "" {
 		return render(w, http.StatusOK, "device", f)
 	}
+	if err := s.config.Limits.Attempt(w, s.config.ClientAddress(r)); err != nil { // a link guesses as well as a form
+		return err
+	}
 	found, err := s.config.Authorizations.DeviceByUserCode(r.Context(), code)
 	if cloud.CodeOf(err) == cloud.CodeNotFound || cloud.CodeOf(err) == cloud.CodeInvalid {
 		f.Error = "No device waits with this code: look at the device again; a code is good for 10 minutes, and once"

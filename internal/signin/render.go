@@ -35,7 +35,7 @@ func serveStyle(w http.ResponseWriter, _ *http.Request) {
 }
 
 // templates holds each page within the layout.
-var templates = parseTemplates("account", "code", "device", "error", "hop", "invitation", "message", "signin", "signout")
+var templates = parseTemplates("account", "agree", "code", "device", "error", "hop", "invitation", "message", "signin", "signout")
 
 func parseTemplates(names ...string) map[string]*template.Template {
 	functions := template.FuncMap{

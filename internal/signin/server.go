@@ -37,6 +37,7 @@ type Request struct {
 	Client      string    // its name
 	LoginHint   string    // the address of who the client thinks it is; "" for no idea
 	SignInAfter time.Time // a sign-in before that does not do; zero if all do
+	AskBefore   time.Time // who signed in before that is asked first; zero for nobody
 }
 
 // Device is a machine that asks to act for somebody.
@@ -140,6 +141,7 @@ func (s *Server) route() {
 		s.handle("POST /invitation", "AcceptInvitation", s.acceptInvitation)
 	}
 	if s.config.Authorizations != nil {
+		s.handle("POST /sign-in/agree", "AgreeToAuthorization", s.agree)
 		s.handle("POST /sign-in/refuse", "RefuseAuthorization", s.refuse)
 		s.handle("GET /device", "ShowDevice", s.showDevice)
 		s.handle("POST /device", "AnswerDevice", s.attempt(s.answerDevice))

@@ -216,6 +216,27 @@ func TestGuessesAreFew(t *testing.T) {
 	}
 }
 
+// TestGuessesOfADevicesCodeAreFew looks devices up by codes: also by links, which
+// answer nothing and yet tell whether a device waits.
+func TestGuessesOfADevicesCodeAreFew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, false)
+	w.limits.Limits = rest.NewLimits(rest.MaxRate, func() time.Time { return time.Unix(1_800_000_000, 0) })
+	c := w.client()
+	c.signIn("eve@example.com", "") // which takes two tries
+	for range 58 {
+		if got := c.get("/device?user_code=bbbbbbbb"); got.status != http.StatusNotFound {
+			t.Fatalf("a guess: %d\n%s", got.status, got.body)
+		}
+	}
+	if got := c.get("/device?user_code=bcdfghjk"); got.status != http.StatusTooManyRequests || strings.Contains(got.body, theDevice) {
+		t.Errorf("a guess too many: %d\n%s", got.status, got.body)
+	}
+	if got := c.get("/device"); got.status != http.StatusOK {
+		t.Errorf("the form for a code: %d", got.status)
+	}
+}
+
 // TestStolenState brings the answer that a provider gave in one browser into
 // another, and a second time into the first.
 func TestStolenState(t *testing.T) {
@@ -310,6 +331,38 @@ func TestProgramsGetTheirAnswer(t *testing.T) {
 	form.Set("post_logout_redirect_uri", w.URL+"/console/")
 	if got := ada.post("/sign-out", form); got.header.Get("Refresh") != "0;url="+w.URL+"/console/" {
 		t.Errorf("signed out: %d %v", got.status, got.header)
+	}
+}
+
+// TestProgramsAreLetInKnowingly follows a link to a program's request, while
+// somebody is signed in who did not sign in for it: nothing happens by the link
+// alone, nor by another site's form.
+func TestProgramsAreLetInKnowingly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, false)
+	page, form := "/sign-in?authorization="+string(theAuthorization), url.Values{"authorization": {string(theAuthorization)}}
+	ada := w.client()
+	ada.signIn("ada@example.com", "")
+	w.oauth.ask = time.Now().Add(time.Second)
+	got := ada.get(page)
+	if got.status != http.StatusOK || got.header.Get("Refresh") != "" || !strings.Contains(got.body, "Penstock command line") || !strings.Contains(got.body, "ada@example.com") {
+		t.Errorf("%d, Refresh %q\n%s", got.status, got.header.Get("Refresh"), got.body)
+	}
+	if got := ada.do(http.MethodPost, "/sign-in/agree", form, "Sec-Fetch-Site", "cross-site"); got.status != http.StatusForbidden {
+		t.Errorf("another site agrees: %d", got.status)
+	}
+	if got := w.client().post("/sign-in/agree", form); got.location != "/sign-in?return_to="+url.QueryEscape(page) {
+		t.Errorf("nobody agrees: %d %q", got.status, got.location)
+	}
+	if len(w.oauth.agreed) > 0 {
+		t.Fatalf("%v agreed", w.oauth.agreed)
+	}
+	if got := ada.post("/sign-in/agree", form); got.header.Get("Refresh") != "0;url="+w.oauth.callback || len(w.oauth.agreed) != 1 {
+		t.Errorf("who agrees: %d, %v", got.status, got.header)
+	}
+	w.oauth.after = w.oauth.ask
+	if got := ada.post("/sign-in/agree", form); !strings.Contains(got.body, "Send me a code") || len(w.oauth.agreed) != 1 {
+		t.Errorf("who signed in too early agrees: %d\n%s", got.status, got.body)
 	}
 }
 

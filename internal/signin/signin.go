@@ -56,17 +56,50 @@ func (s *Server) showSignIn(w http.ResponseWriter, r *http.Request) error {
 }
 
 // authorize lets whoever is signed in, as late as the program wants, go on to
-// it; everybody else signs in first, and comes back here.
+// it, and asks before who may not know of it; everybody else signs in first, and
+// comes back here.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request, v *control.Visitor) error {
 	id, request, err := s.requested(r)
 	if err != nil {
 		return err
 	}
 	if v == nil || v.Session.CreatedAt.Before(request.SignInAfter) {
-		c := s.choice("/sign-in?" + url.Values{"authorization": {string(id)}}.Encode())
-		c.Client, c.Authorization, c.Email = request.Client, id, request.LoginHint
-		return render(w, http.StatusOK, "signin", frame{Title: "Sign in", Data: c})
+		return s.renderSignInFor(w, id, request)
 	}
+	if v.Session.CreatedAt.Before(request.AskBefore) {
+		data := choice{Client: request.Client, Authorization: id}
+		return render(w, http.StatusOK, "agree", frame{Title: "Let a program in", User: &v.User, Data: data})
+	}
+	return s.goOn(w, r, v, id, request)
+}
+
+// agree is the answer of who was asked.
+func (s *Server) agree(w http.ResponseWriter, r *http.Request) error {
+	id, request, err := s.requested(r)
+	if err != nil {
+		return err
+	}
+	v, err := s.signedIn(w, r, signInFor(id))
+	if err != nil || v == nil {
+		return err
+	}
+	if v.Session.CreatedAt.Before(request.SignInAfter) {
+		return s.renderSignInFor(w, id, request)
+	}
+	return s.goOn(w, r, v, id, request)
+}
+
+func signInFor(id cloud.ID) string {
+	return "/sign-in?" + url.Values{"authorization": {string(id)}}.Encode()
+}
+
+func (s *Server) renderSignInFor(w http.ResponseWriter, id cloud.ID, request Request) error {
+	c := s.choice(signInFor(id))
+	c.Client, c.Authorization, c.Email = request.Client, id, request.LoginHint
+	return render(w, http.StatusOK, "signin", frame{Title: "Sign in", Data: c})
+}
+
+func (s *Server) goOn(w http.ResponseWriter, r *http.Request, v *control.Visitor, id cloud.ID, request Request) error {
 	callback, err := s.config.Authorizations.Agree(r.Context(), id, v.User.ID, v.Session.CreatedAt)
 	if err != nil {
 		return err

@@ -138,6 +138,7 @@ type fakeOAuth struct {
 
 	mu       sync.Mutex
 	after    time.Time
+	ask      time.Time
 	agreed   []cloud.ID
 	refused  int
 	approved []cloud.ID
@@ -153,7 +154,7 @@ func (o *fakeOAuth) Describe(_ context.Context, id cloud.ID) (signin.Request, er
 	if id != theAuthorization {
 		return signin.Request{}, cloud.NotFound("this request to sign in does not exist or has expired")
 	}
-	return signin.Request{Client: "Penstock command line", SignInAfter: o.after}, nil
+	return signin.Request{Client: "Penstock command line", SignInAfter: o.after, AskBefore: o.ask}, nil
 }
 
 func (o *fakeOAuth) Agree(_ context.Context, _, user cloud.ID, _ time.Time) (string, error) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 )
@@ -117,6 +118,7 @@ type Request struct {
 	Scopes      []string  // those that we know
 	LoginHint   string    // who the client thinks it is; "" for no idea
 	SignInAfter time.Time // a sign-in before that does not do; zero if all do
+	AskBefore   time.Time // who signed in before that is to be asked first; zero for nobody
 	Agreed      bool      // somebody signed in to it already
 }
 
@@ -139,8 +141,19 @@ func (s *Server) Describe(ctx context.Context, id cloud.ID) (Request, error) {
 	}
 	return Request{
 		ClientID: a.ClientID, ClientName: clientName(a.ClientID), Scopes: p.Scopes,
-		LoginHint: p.LoginHint, SignInAfter: p.SignInAfter, Agreed: a.UserID != "",
+		LoginHint: p.LoginHint, SignInAfter: p.SignInAfter, AskBefore: askBefore(a), Agreed: a.UserID != "",
 	}, nil
+}
+
+// askBefore is when a program asked that may be another than it says: whatever
+// listens on a port of the person's machine gets the command line's codes. Who
+// signs in after that does so for it; who was signed in has not heard of it (RFC
+// 8252, 8.6).
+func askBefore(a cloud.Authorization) time.Time {
+	if c, _ := publicClient(a.ClientID, ""); c.kind != op.ApplicationTypeNative {
+		return time.Time{}
+	}
+	return a.CreatedAt
 }
 
 func authorization(tx cloud.Reader, id cloud.ID, now time.Time) (cloud.Authorization, error) {
@@ -153,7 +166,8 @@ func authorization(tx cloud.Reader, id cloud.ID, now time.Time) (cloud.Authoriza
 
 // Agree gives the client what it asked for: a code for the person, who signed in
 // at authTime, to be exchanged for tokens. The browser is to go to the URL that it
-// returns. Signing in is agreeing: the clients are our own.
+// returns. Signing in is agreeing: the clients are our own. But ask who had signed in
+// before Request.AskBefore.
 //
 // The refusals: CodeNotFound as in Describe, CodeConflict if somebody agreed
 // before, CodeUnauthenticated for a sign-in before Request.SignInAfter,

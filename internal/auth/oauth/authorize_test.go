@@ -185,6 +185,10 @@ func TestDescribe(t *testing.T) {
 			}
 		}
 	}
+	native := p.begin(p.cli("openid"), oauth2.GenerateVerifier())
+	if got, err := p.Describe(t.Context(), native); err != nil || !got.AskBefore.Equal(p.clock.Now()) {
+		t.Errorf("who signed in before %v is asked of a program on their machine, %v; want %v", got.AskBefore, err, p.clock.Now())
+	}
 	for _, bad := range []cloud.ID{"", "x", newID()} {
 		if _, err := p.Describe(t.Context(), bad); cloud.CodeOf(err) != cloud.CodeNotFound {
 			t.Errorf("%q: got %v; want %s", bad, err, cloud.CodeNotFound)

@@ -38,7 +38,11 @@ func (s *Server) exchangeCode(ctx context.Context, client string, r *oidc.Access
 		if refused, err := stillMayActFor(tx, a.UserID, p.Scopes); refused != nil || err != nil {
 			return refused, err
 		}
-		if err := tx.ExchangeAuthorization(a.ID, first); err != nil {
+		err = tx.ExchangeAuthorization(a.ID, first)
+		if cloud.CodeOf(err) == cloud.CodeNotFound { // the person took it back just now
+			return invalidGrant(), nil
+		}
+		if err != nil {
 			return nil, err
 		}
 		g = grant{client: client, user: a.UserID, scopes: p.Scopes, nonce: p.Nonce, authTime: a.AuthTime, tokenID: first}

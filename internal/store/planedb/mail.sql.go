@@ -27,6 +27,32 @@ func (q *Queries) CountMails(ctx context.Context, arg CountMailsParams) (int64, 
 	return count, err
 }
 
+const countMailsBy = `-- name: CountMailsBy :one
+SELECT COUNT(*) FROM mails
+WHERE sender = $1 AND sender <> '' AND created_at >= $2
+`
+
+type CountMailsByParams struct {
+	Sender string
+	Since  int64
+}
+
+func (q *Queries) CountMailsBy(ctx context.Context, arg CountMailsByParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countMailsBy, arg.Sender, arg.Since)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const deleteMailRecipientsUntil = `-- name: DeleteMailRecipientsUntil :exec
+DELETE FROM mail_recipients WHERE held_at <= $1
+`
+
+func (q *Queries) DeleteMailRecipientsUntil(ctx context.Context, until int64) error {
+	_, err := q.db.Exec(ctx, deleteMailRecipientsUntil, until)
+	return err
+}
+
 const deleteMailsUntil = `-- name: DeleteMailsUntil :exec
 DELETE FROM mails WHERE expires_at <= $1
 `
@@ -38,9 +64,9 @@ func (q *Queries) DeleteMailsUntil(ctx context.Context, until int64) error {
 
 const enqueueMail = `-- name: EnqueueMail :execrows
 INSERT INTO mails (
-    id, kind, recipient, recipient_key, reference, generation, created_at, expires_at, attempts, due_at, state, error
+    id, kind, sender, recipient, recipient_key, reference, generation, created_at, expires_at, attempts, due_at, state, error
 ) VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
 )
 ON CONFLICT DO NOTHING
 `
@@ -48,6 +74,7 @@ ON CONFLICT DO NOTHING
 type EnqueueMailParams struct {
 	ID           string
 	Kind         string
+	Sender       string
 	Recipient    string
 	RecipientKey string
 	Reference    string
@@ -64,6 +91,7 @@ func (q *Queries) EnqueueMail(ctx context.Context, arg EnqueueMailParams) (int64
 	result, err := q.db.Exec(ctx, enqueueMail,
 		arg.ID,
 		arg.Kind,
+		arg.Sender,
 		arg.Recipient,
 		arg.RecipientKey,
 		arg.Reference,
@@ -82,7 +110,7 @@ func (q *Queries) EnqueueMail(ctx context.Context, arg EnqueueMailParams) (int64
 }
 
 const getDueMail = `-- name: GetDueMail :one
-SELECT id, kind, recipient, recipient_key, reference, generation, created_at, expires_at, attempts, due_at, state, error FROM mails
+SELECT id, kind, sender, recipient, recipient_key, reference, generation, created_at, expires_at, attempts, due_at, state, error FROM mails
 WHERE due_at <> 0 AND due_at <= $1 AND expires_at > $1
 ORDER BY due_at, id
 LIMIT 1
@@ -94,6 +122,7 @@ func (q *Queries) GetDueMail(ctx context.Context, now int64) (Mail, error) {
 	err := row.Scan(
 		&i.ID,
 		&i.Kind,
+		&i.Sender,
 		&i.Recipient,
 		&i.RecipientKey,
 		&i.Reference,
@@ -106,6 +135,22 @@ func (q *Queries) GetDueMail(ctx context.Context, now int64) (Mail, error) {
 		&i.Error,
 	)
 	return i, err
+}
+
+const holdRecipient = `-- name: HoldRecipient :exec
+INSERT INTO mail_recipients (recipient_key, held_at)
+VALUES ($1, $2)
+ON CONFLICT (recipient_key) DO UPDATE SET held_at = excluded.held_at
+`
+
+type HoldRecipientParams struct {
+	RecipientKey string
+	HeldAt       int64
+}
+
+func (q *Queries) HoldRecipient(ctx context.Context, arg HoldRecipientParams) error {
+	_, err := q.db.Exec(ctx, holdRecipient, arg.RecipientKey, arg.HeldAt)
+	return err
 }
 
 const leaseMail = `-- name: LeaseMail :execrows

@@ -165,6 +165,49 @@ func (q *Queries) DeleteAuthorization(ctx context.Context, id string) (int64, er
 	return result.RowsAffected(), nil
 }
 
+const deleteAuthorizationsOf = `-- name: DeleteAuthorizationsOf :many
+DELETE FROM authorizations WHERE user_id = $1 AND user_id <> '' RETURNING id, client_id, parameters, user_id, auth_time, code_hash, family, created_at, expires_at
+`
+
+func (q *Queries) DeleteAuthorizationsOf(ctx context.Context, userID string) ([]Authorization, error) {
+	rows, err := q.db.Query(ctx, deleteAuthorizationsOf, userID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Authorization
+	for rows.Next() {
+		var i Authorization
+		if err := rows.Scan(
+			&i.ID,
+			&i.ClientID,
+			&i.Parameters,
+			&i.UserID,
+			&i.AuthTime,
+			&i.CodeHash,
+			&i.Family,
+			&i.CreatedAt,
+			&i.ExpiresAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deleteDeviceCodesOf = `-- name: DeleteDeviceCodesOf :exec
+DELETE FROM device_codes WHERE user_id = $1 AND user_id <> ''
+`
+
+func (q *Queries) DeleteDeviceCodesOf(ctx context.Context, userID string) error {
+	_, err := q.db.Exec(ctx, deleteDeviceCodesOf, userID)
+	return err
+}
+
 const deleteExpiredAuthorizations = `-- name: DeleteExpiredAuthorizations :exec
 DELETE FROM authorizations WHERE expires_at <= $1
 `

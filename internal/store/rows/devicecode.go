@@ -64,3 +64,8 @@ func (w Writer) SetDeviceCode(hash cloud.SecretHash, from, to cloud.DeviceState,
 	return settled(n, err, errNoDeviceCode, cloud.Conflict("this device's request is not %s", string(from)),
 		func() (bool, error) { return w.q.DeviceCodeExists(w.ctx, string(hash)) })
 }
+
+// DeleteDeviceCodesOf implements cloud.Writer.
+func (w Writer) DeleteDeviceCodesOf(user cloud.ID) error {
+	return w.q.DeleteDeviceCodesOf(w.ctx, string(user))
+}

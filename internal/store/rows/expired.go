@@ -21,6 +21,7 @@ func (w Writer) DeleteExpired(now time.Time) error {
 		{w.q.DeleteExpiredPersonalTokens, now},
 		{w.q.DeleteExpiredRevocations, now},
 		{w.q.DeleteMailsUntil, now.Add(-cloud.MailRetention)},
+		{w.q.DeleteMailRecipientsUntil, now.Add(-cloud.MailRetention)},
 	} {
 		if err := part.remove(w.ctx, micros(part.until)); err != nil {
 			return err

@@ -11,6 +11,7 @@ func mail(row planedb.Mail) cloud.Mail {
 	return cloud.Mail{
 		ID:         cloud.ID(row.ID),
 		Kind:       cloud.MailKind(row.Kind),
+		Sender:     cloud.ID(row.Sender),
 		Recipient:  cloud.Email(row.Recipient),
 		Reference:  row.Reference,
 		Generation: row.Generation,
@@ -32,11 +33,22 @@ func (r Reader) CountMails(kind cloud.MailKind, recipient cloud.Email, since tim
 	})
 }
 
+// CountMailsBy implements cloud.Reader.
+func (r Reader) CountMailsBy(sender cloud.ID, since time.Time) (int64, error) {
+	return r.q.CountMailsBy(r.ctx, planedb.CountMailsByParams{Sender: string(sender), Since: micros(since)})
+}
+
+// HoldRecipient implements cloud.Writer.
+func (w Writer) HoldRecipient(recipient cloud.Email, at time.Time) error {
+	return w.q.HoldRecipient(w.ctx, planedb.HoldRecipientParams{RecipientKey: recipient.Key(), HeldAt: micros(at)})
+}
+
 // EnqueueMail implements cloud.Writer.
 func (w Writer) EnqueueMail(m cloud.Mail) error {
 	n, err := w.q.EnqueueMail(w.ctx, planedb.EnqueueMailParams{
 		ID:           string(m.ID),
 		Kind:         string(m.Kind),
+		Sender:       string(m.Sender),
 		Recipient:    string(m.Recipient),
 		RecipientKey: m.Recipient.Key(),
 		Reference:    m.Reference,

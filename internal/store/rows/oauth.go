@@ -76,6 +76,12 @@ func (w Writer) ExchangeAuthorization(id, family cloud.ID) error {
 		func() (bool, error) { return w.q.AuthorizationExists(w.ctx, string(id)) })
 }
 
+// DeleteAuthorizationsOf implements cloud.Writer.
+func (w Writer) DeleteAuthorizationsOf(user cloud.ID) ([]cloud.Authorization, error) {
+	rows, err := w.q.DeleteAuthorizationsOf(w.ctx, string(user))
+	return each(rows, err, authorization)
+}
+
 // DeleteAuthorization implements cloud.Writer.
 func (w Writer) DeleteAuthorization(id cloud.ID) error {
 	n, err := w.q.DeleteAuthorization(w.ctx, string(id))

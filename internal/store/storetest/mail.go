@@ -91,6 +91,17 @@ func testMailsCounted(t *testing.T, open func() cloud.Store) {
 		})
 		equal(t, "the mails since "+since.String(), got, want)
 	}
+	adas, bens := mailed(906, now), mailed(907, now)
+	adas.Recipient, adas.Sender, bens.Recipient, bens.Sender = "kim@example.com", ada.ID, "kim@example.com", ben.ID
+	write(t, s, func(w cloud.Writer) error {
+		return first(w.HoldRecipient("Kim@example.com", now), w.HoldRecipient("kim@example.com", now), w.EnqueueMail(adas), w.EnqueueMail(bens))
+	})
+	for sender, want := range map[cloud.ID]int64{ada.ID: 1, ben.ID: 1, "": 0} {
+		got := read(t, s, func(r cloud.Reader) (int64, error) { return r.CountMailsBy(sender, now) })
+		equal(t, "the mails of "+string(sender), got, want)
+		got = read(t, s, func(r cloud.Reader) (int64, error) { return r.CountMailsBy(sender, now.Add(time.Microsecond)) })
+		equal(t, "the mails of "+string(sender)+" since then", got, int64(0))
+	}
 	end := mailed(901, now).ExpiresAt.Add(cloud.MailRetention)
 	for _, step := range []struct {
 		at   time.Time

@@ -43,7 +43,25 @@ func testAuthorizations(t *testing.T, open func() cloud.Store) {
 	refused(t, s, cloud.CodeConflict, "exchanged", func(w cloud.Writer) error { return w.ExchangeAuthorization(a.ID, id(602)) })
 	equal(t, "the exchanged request by its code", read(t, s, byCode("code", now)), a)
 
-	write(t, s, func(w cloud.Writer) error { return w.DeleteAuthorization(a.ID) })
+	bens := authorizing(503)
+	bens.UserID, bens.AuthTime = ben.ID, now
+	write(t, s, func(w cloud.Writer) error { return w.CreateAuthorization(bens) })
+	for _, want := range [][]cloud.Authorization{{a}, {}} {
+		write(t, s, func(w cloud.Writer) error {
+			got, err := w.DeleteAuthorizationsOf(ada.ID)
+			equal(t, "what Ada agreed to", got, want)
+			return err
+		})
+	}
+	missing(t, s, "a request that its user took back", byID(now))
+	equal(t, "somebody else's", read(t, s, func(r cloud.Reader) (cloud.Authorization, error) { return r.Authorization(bens.ID, now) }), bens)
+	write(t, s, func(w cloud.Writer) error {
+		_, err := w.DeleteAuthorizationsOf("")
+		return err
+	})
+	equal(t, "nobody's", read(t, s, func(r cloud.Reader) (cloud.Authorization, error) { return r.Authorization(other.ID, now) }), other)
+
+	write(t, s, func(w cloud.Writer) error { return first(w.CreateAuthorization(a), w.DeleteAuthorization(a.ID)) })
 	missing(t, s, "a deleted request", byID(now))
 	for what, change := range map[string]func(cloud.Writer) error{
 		"agree":    func(w cloud.Writer) error { return w.AgreeAuthorization(a.ID, ada.ID, now) },
@@ -191,4 +209,9 @@ func testDeviceCodes(t *testing.T, open func() cloud.Store) {
 	win(t, "exchanges for tokens", errs, 1, cloud.CodeConflict)
 	d.State = cloud.DeviceExchanged
 	equal(t, "the exchanged device, which is still Ada's", read(t, s, byHash(now)), d)
+
+	write(t, s, func(w cloud.Writer) error { return first(w.DeleteDeviceCodesOf(ben.ID), w.DeleteDeviceCodesOf("")) })
+	equal(t, "the device without those of others", read(t, s, byHash(now)), d)
+	write(t, s, func(w cloud.Writer) error { return w.DeleteDeviceCodesOf(ada.ID) })
+	missing(t, s, "a device that its user took back", byHash(now))
 }

@@ -130,6 +130,7 @@ CREATE TABLE authorizations (
     expires_at BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX authorizations_by_code ON authorizations (code_hash) WHERE code_hash <> '';
+CREATE INDEX authorizations_by_user ON authorizations (user_id) WHERE user_id <> '';
 CREATE INDEX authorizations_by_end ON authorizations (expires_at);
 
 CREATE TABLE refresh_tokens (
@@ -160,6 +161,7 @@ CREATE TABLE device_codes (
     created_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );
+CREATE INDEX device_codes_by_user ON device_codes (user_id) WHERE user_id <> '';
 CREATE INDEX device_codes_by_end ON device_codes (expires_at);
 
 -- Mails to be sent, written in the transaction of what they tell of. Links and
@@ -167,6 +169,7 @@ CREATE INDEX device_codes_by_end ON device_codes (expires_at);
 CREATE TABLE mails (
     id              TEXT   NOT NULL PRIMARY KEY,
     kind            TEXT   NOT NULL, -- invitation or code
+    sender          TEXT   NOT NULL, -- the user who had it sent; '' for nobody who is known
     recipient       TEXT   NOT NULL,
     recipient_key   TEXT   NOT NULL,
     reference       TEXT   NOT NULL, -- the invitation's id, or the sign-in's hash
@@ -181,7 +184,15 @@ CREATE TABLE mails (
 CREATE INDEX mails_due ON mails (due_at, id) WHERE due_at <> 0;
 CREATE INDEX mails_by_recipient ON mails (recipient_key, created_at);
 CREATE INDEX mails_by_reference ON mails (reference, generation, id);
+CREATE INDEX mails_by_sender ON mails (sender, created_at) WHERE sender <> '';
 CREATE INDEX mails_by_end ON mails (expires_at);
+
+-- The addresses to which mail went lately: who counts those to one holds its row.
+CREATE TABLE mail_recipients (
+    recipient_key TEXT   NOT NULL PRIMARY KEY,
+    held_at       BIGINT NOT NULL
+);
+CREATE INDEX mail_recipients_by_time ON mail_recipients (held_at);
 
 CREATE TABLE members (
     organization_id TEXT   NOT NULL REFERENCES organizations (id),

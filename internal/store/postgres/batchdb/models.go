@@ -119,6 +119,7 @@ type Link struct {
 type Mail struct {
 	ID           string
 	Kind         string
+	Sender       string
 	Recipient    string
 	RecipientKey string
 	Reference    string
@@ -129,6 +130,11 @@ type Mail struct {
 	DueAt        int64
 	State        string
 	Error        string
+}
+
+type MailRecipient struct {
+	RecipientKey string
+	HeldAt       int64
 }
 
 type Member struct {

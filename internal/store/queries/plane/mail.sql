@@ -1,14 +1,26 @@
 -- name: EnqueueMail :execrows
 INSERT INTO mails (
-    id, kind, recipient, recipient_key, reference, generation, created_at, expires_at, attempts, due_at, state, error
+    id, kind, sender, recipient, recipient_key, reference, generation, created_at, expires_at, attempts, due_at, state, error
 ) VALUES (
-    @id, @kind, @recipient, @recipient_key, @reference, @generation, @created_at, @expires_at, @attempts, @due_at, @state, @error
+    @id, @kind, @sender, @recipient, @recipient_key, @reference, @generation, @created_at, @expires_at, @attempts, @due_at, @state, @error
 )
 ON CONFLICT DO NOTHING;
 
 -- name: CountMails :one
 SELECT COUNT(*) FROM mails
 WHERE recipient_key = @recipient_key AND kind = @kind AND created_at >= @since;
+
+-- name: CountMailsBy :one
+SELECT COUNT(*) FROM mails
+WHERE sender = @sender AND sender <> '' AND created_at >= @since;
+
+-- name: HoldRecipient :exec
+INSERT INTO mail_recipients (recipient_key, held_at)
+VALUES (@recipient_key, @held_at)
+ON CONFLICT (recipient_key) DO UPDATE SET held_at = excluded.held_at;
+
+-- name: DeleteMailRecipientsUntil :exec
+DELETE FROM mail_recipients WHERE held_at <= @until;
 
 -- name: GetDueMail :one
 SELECT * FROM mails

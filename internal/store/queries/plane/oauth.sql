@@ -24,6 +24,9 @@ SELECT EXISTS (SELECT 1 FROM authorizations WHERE id = @id);
 -- name: DeleteAuthorization :execrows
 DELETE FROM authorizations WHERE id = @id;
 
+-- name: DeleteAuthorizationsOf :many
+DELETE FROM authorizations WHERE user_id = @user_id AND user_id <> '' RETURNING *;
+
 -- name: DeleteExpiredAuthorizations :exec
 DELETE FROM authorizations WHERE expires_at <= @now;
 
@@ -74,6 +77,9 @@ WHERE hash = @hash AND state = @former_state;
 
 -- name: DeviceCodeExists :one
 SELECT EXISTS (SELECT 1 FROM device_codes WHERE hash = @hash);
+
+-- name: DeleteDeviceCodesOf :exec
+DELETE FROM device_codes WHERE user_id = @user_id AND user_id <> '';
 
 -- name: DeleteExpiredDeviceCodes :exec
 DELETE FROM device_codes WHERE expires_at <= @now;
