@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	netmail "net/mail"
@@ -23,6 +24,16 @@ type identityFile struct {
 	Providers      []providerEntry `json:"providers"`
 	TrustedIssuers []trustedEntry  `json:"trusted_issuers"`
 	AuditDays      *int            `json:"audit_days"`
+	Bounds         boundsEntry     `json:"bounds"`
+}
+
+// boundsEntry is how much there is at most of what people make; 0 for as much as
+// there is without an entry.
+type boundsEntry struct {
+	SSHKeys         int64 `json:"ssh_keys"`
+	Organizations   int64 `json:"organizations"`
+	ServiceAccounts int64 `json:"service_accounts"`
+	Invitations     int64 `json:"invitations"`
 }
 
 // mailEntry is the way on which mails leave.
@@ -57,7 +68,6 @@ type trustedEntry struct {
 	Organizations []cloud.ID `json:"organizations"`
 	Claims        struct {
 		Subject string `json:"subject"`
-		Email   string `json:"email"`
 	} `json:"claims"`
 }
 
@@ -127,10 +137,32 @@ func (f *identityFile) complete(dir string) error {
 	if err := f.completeTrusted(); err != nil {
 		return err
 	}
+	if err := f.Bounds.check(); err != nil {
+		return cloud.About("bounds", err)
+	}
 	if days := f.AuditDays; days != nil && (*days < 1 || *days > maxAuditDays) {
 		return cloud.Invalid("audit_days is 1 to %d; got %d", maxAuditDays, *days)
 	}
 	return nil
+}
+
+func (b boundsEntry) check() error {
+	for _, bound := range []int64{b.SSHKeys, b.Organizations, b.ServiceAccounts, b.Invitations} {
+		if bound < 0 || bound > cloud.MaxBound {
+			return cloud.Invalid("each is 1 to %d; got %d", cloud.MaxBound, bound)
+		}
+	}
+	return nil
+}
+
+// bounds are those that hold.
+func (b boundsEntry) bounds() cloud.Bounds {
+	return cloud.Bounds{
+		SSHKeys:         cmp.Or(b.SSHKeys, cloud.DefaultBounds.SSHKeys),
+		Organizations:   cmp.Or(b.Organizations, cloud.DefaultBounds.Organizations),
+		ServiceAccounts: cmp.Or(b.ServiceAccounts, cloud.DefaultBounds.ServiceAccounts),
+		Invitations:     cmp.Or(b.Invitations, cloud.DefaultBounds.Invitations),
+	}
 }
 
 func (m *mailEntry) complete(dir string) error {
@@ -284,9 +316,6 @@ func (t *trustedEntry) complete() error {
 	}
 	if t.Claims.Subject == "" {
 		t.Claims.Subject = "sub"
-	}
-	if t.Claims.Email == "" {
-		t.Claims.Email = "email"
 	}
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/penstock-cloud/penstock/internal/cloud"
+
 	"github.com/penstock-cloud/penstock/internal/mail"
 )
 
@@ -86,7 +88,7 @@ trusted_issuers: [{issuer: "https://ci.example.com/", audience: cloud, organizat
 	}
 	p, trusted := f.Providers[0], f.TrustedIssuers[0]
 	if f.Mail.config.Host != "2001:db8::1" || f.Mail.config.Security != mail.StartTLS || p.Title != "company" || p.clientSecret.Reveal() != "" ||
-		!cmp.Equal(p.Domains, []string{"example.com"}) || trusted.Claims.Subject != "sub" || trusted.Claims.Email != "email" || f.auditFor() != 400*24*time.Hour {
+		!cmp.Equal(p.Domains, []string{"example.com"}) || trusted.Claims.Subject != "sub" || f.Bounds.bounds() != cloud.DefaultBounds || f.auditFor() != 400*24*time.Hour {
 		t.Errorf("got %+v", f)
 	}
 	for _, text := range []string{"", "{}"} {
@@ -128,6 +130,9 @@ func TestIdentityIsChecked(t *testing.T) {
 		{"audit_days: 400", "audit_days: 4000000", "audit_days is 1 to"},
 		{"audit_days: 400", "audit_day: 400", `unknown field "audit_day"`},
 		{"audit_days: 400", "mail: {}", "already set"},
+		{"ssh_keys: 100", "ssh_keys: -1", "bounds: each is 1 to 1000000; got -1"},
+		{"invitations: 500", "invitations: 1000001", "bounds: each is 1 to 1000000"},
+		{"invitations: 500", "members: 500", `unknown field "members"`},
 		{":587", "", "mail: smtp must be a host and a port"},
 		{":587", ":smtp", "mail: smtp must be a host and a port"},
 		{":587", ":0", "mail: the SMTP server must be"},

@@ -36,7 +36,7 @@ type planeConfig struct {
 
 // options are what the operator chose of the use cases.
 func (c planeConfig) options(postman *mail.Postman) []control.Option {
-	options := []control.Option{control.WithLinks(c.invitationPage), control.WithAuditTTL(c.identity.auditFor())}
+	options := []control.Option{control.WithLinks(c.invitationPage), control.WithAuditTTL(c.identity.auditFor()), control.WithBounds(c.identity.Bounds.bounds())}
 	if postman != nil {
 		options = append(options, control.WithMail(postman.Wake))
 	}

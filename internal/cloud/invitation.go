@@ -5,9 +5,6 @@ import "time"
 // InvitationTTL is how long an invitation can be accepted.
 const InvitationTTL = 7 * 24 * time.Hour
 
-// MaxInvitations is how many invitations of an organization are pending.
-const MaxInvitations = 500
-
 // Invitation is an open offer of membership to an address.
 type Invitation struct {
 	ID             ID

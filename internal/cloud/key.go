@@ -14,9 +14,6 @@ type SSHKey struct {
 	CreatedAt   time.Time
 }
 
-// MaxSSHKeys is how many keys a user has.
-const MaxSSHKeys = 100
-
 var keyNamePattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,63}$`)
 
 // CheckKeyName holds for the names of SSH keys: 1 to 63 of RFC 3986's

@@ -15,9 +15,6 @@ type Organization struct {
 	FoundedBy   ID        // the user who made it; "" for the operator
 }
 
-// MaxFounded is how many organizations a person makes.
-const MaxFounded = 20
-
 var namePattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // CheckName holds for the names of organizations and regions: a DNS label, so

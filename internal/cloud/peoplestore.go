@@ -21,6 +21,12 @@ type PeopleReader interface {
 	ServiceAccounts(organization ID, page Page) ([]ServiceAccount, error) // by id
 	ServiceSecrets(account ID) ([]ServiceSecret, error)                   // oldest first
 
+	// How many there are, for Bounds.
+	CountSSHKeys(user ID) (int64, error)
+	CountServiceAccounts(organization ID) (int64, error)
+	CountInvitations(organization ID, now time.Time) (int64, error)
+	CountPersonalTokens(user ID, now time.Time) (int64, error)
+
 	PersonalToken(user, id ID, now time.Time) (PersonalToken, error)
 	PersonalTokens(user ID, now time.Time, page Page) ([]PersonalToken, error) // by id
 	RevokedTokens(user ID) ([]RevokedToken, error)

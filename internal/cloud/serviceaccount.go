@@ -25,9 +25,6 @@ type ServiceSecret struct {
 	LastUsedAt       time.Time // to within SecretUseGrain; zero for never
 }
 
-// MaxServiceAccounts is how many accounts an organization has.
-const MaxServiceAccounts = 200
-
 // MaxServiceSecrets is how many secrets an account has at a time: the one in
 // use, and the one that replaces it.
 const MaxServiceSecrets = 2

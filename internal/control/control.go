@@ -27,6 +27,7 @@ type settings struct {
 	link     func(cloud.Secret) string // to the page of an invitation, by its token; nil for none
 	auditTTL time.Duration
 	mint     Minter
+	bounds   cloud.Bounds
 }
 
 // Option is something that an installation chooses.
@@ -55,11 +56,14 @@ func mintNone(context.Context, cloud.PersonalToken) (cloud.Secret, time.Time, er
 // WithAuditTTL says for how long the audit is kept, instead of cloud.AuditTTL.
 func WithAuditTTL(ttl time.Duration) Option { return func(s *settings) { s.auditTTL = ttl } }
 
+// WithBounds says how much there may be, instead of cloud.DefaultBounds.
+func WithBounds(b cloud.Bounds) Option { return func(s *settings) { s.bounds = b } }
+
 // New returns the use cases on a store. now gives the time, newID fresh UUIDv7s.
 func New(store cloud.Store, now func() time.Time, newID func() cloud.ID, policy cloud.HealthPolicy, options ...Option) *Control {
 	c := &Control{
 		store: store, now: func() time.Time { return stored(now()) }, newID: newID, policy: policy,
-		settings: settings{auditTTL: cloud.AuditTTL, mint: mintNone},
+		settings: settings{auditTTL: cloud.AuditTTL, mint: mintNone, bounds: cloud.DefaultBounds},
 	}
 	for _, set := range options {
 		set(&c.settings)

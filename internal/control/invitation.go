@@ -45,9 +45,8 @@ func (c *Control) CreateInvitation(ctx context.Context, caller cloud.Caller, key
 			if err := refuseMember(tx, invitation); err != nil {
 				return invitation, err
 			}
-			if err := checkRoom(cloud.MaxInvitations, func(p cloud.Page) ([]cloud.Invitation, error) {
-				return tx.Invitations(invitation.OrganizationID, now, p)
-			}, errTooManyInvitations); err != nil {
+			had, err := tx.CountInvitations(invitation.OrganizationID, now)
+			if err := checkRoom(had, err, c.bounds.Invitations, tooManyInvitations); err != nil {
 				return invitation, err
 			}
 			if err := tx.CreateInvitation(invitation); err != nil {
@@ -63,7 +62,7 @@ func (c *Control) CreateInvitation(ctx context.Context, caller cloud.Caller, key
 	})
 }
 
-var errTooManyInvitations = cloud.Conflict("%d invitations of this organization are pending, which is as many as there may be; take back those that nobody will accept: GET /invitations lists them", cloud.MaxInvitations)
+const tooManyInvitations = "%d invitations of this organization are pending, which is as many as there may be; take back those that nobody will accept: GET /invitations lists them"
 
 // ResendInvitation renews a pending invitation: it has another link, which alone
 // is good from now on, and its time begins again. CodeNotFound if there is none

@@ -21,7 +21,7 @@ func (c *Control) SSHKeys(ctx context.Context, caller cloud.Caller, page cloud.P
 
 // RegisterSSHKey adds a key to the caller's own. CodeInvalid for a wrong name
 // or a line that is not one acceptable public key; CodeConflict if the name or
-// the key is registered already, and if there are cloud.MaxSSHKeys.
+// the key is registered already, and if there are too many.
 func (c *Control) RegisterSSHKey(ctx context.Context, caller cloud.Caller, idempotencyKey string, in NewSSHKey) (cloud.SSHKey, error) {
 	return c.registerSSHKey(ctx, ownKeys(caller), idempotencyKey, in, in)
 }
@@ -105,9 +105,8 @@ func (c *Control) registerSSHKey(ctx context.Context, ring keyring, idempotencyK
 		if err := tx.LockUser(key.UserID); err != nil {
 			return key, err
 		}
-		if err := checkRoom(cloud.MaxSSHKeys, func(p cloud.Page) ([]cloud.SSHKey, error) {
-			return tx.SSHKeys(key.UserID, p)
-		}, errTooManyKeys); err != nil {
+		had, err := tx.CountSSHKeys(key.UserID)
+		if err := checkRoom(had, err, c.bounds.SSHKeys, "there are %d keys, which is as many as there may be; remove those that are used no longer"); err != nil {
 			return key, err
 		}
 		if err := tx.CreateSSHKey(key); err != nil {
@@ -118,8 +117,6 @@ func (c *Control) registerSSHKey(ctx context.Context, ring keyring, idempotencyK
 		})
 	})
 }
-
-var errTooManyKeys = cloud.Conflict("there are %d keys, which is as many as there may be; remove those that are used no longer", cloud.MaxSSHKeys)
 
 func (c *Control) deregisterSSHKey(ctx context.Context, ring keyring, name string) error {
 	return c.changeAs(ctx, ring.caller, ring.action, func(tx cloud.Writer) error {

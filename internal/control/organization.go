@@ -43,13 +43,13 @@ func organizationsWithin(tx cloud.Reader, caller cloud.Caller, boundary []cloud.
 
 // FoundOrganization makes an organization of which the caller is the admin. Its
 // unique name is made from what people call it. CodeInvalid for a display name
-// that is none, CodeConflict for who made cloud.MaxFounded.
+// that is none, CodeConflict for who made too many.
 func (c *Control) FoundOrganization(ctx context.Context, caller cloud.Caller, key, displayName string) (cloud.Organization, error) {
 	if err := cloud.CheckTitle("display_name", displayName); err != nil {
 		return cloud.Organization{}, err
 	}
 	return once(ctx, c, caller, cloud.ActionFoundOrganization, key, displayName, func(tx cloud.Writer) (cloud.Organization, error) {
-		if err := checkFounder(tx, caller.UserID); err != nil {
+		if err := c.checkFounder(tx, caller.UserID); err != nil {
 			return cloud.Organization{}, err
 		}
 		made, err := createNamed(tx, cloud.Organization{ID: c.newID(), DisplayName: displayName, CreatedAt: c.now(), FoundedBy: caller.UserID})
@@ -68,15 +68,12 @@ func (c *Control) FoundOrganization(ctx context.Context, caller cloud.Caller, ke
 
 // checkFounder refuses somebody who made as many organizations as they may, also
 // if they left them: or they could make one after another.
-func checkFounder(tx cloud.Writer, user cloud.ID) error {
+func (c *Control) checkFounder(tx cloud.Writer, user cloud.ID) error {
 	if err := tx.LockUser(user); err != nil {
 		return err
 	}
 	founded, err := tx.CountFounded(user)
-	if err == nil && founded >= cloud.MaxFounded {
-		return cloud.Conflict("you made %d organizations, which is as many as one may; the operator of this cloud can make more", founded)
-	}
-	return err
+	return checkRoom(founded, err, c.bounds.Organizations, "you made %d organizations, which is as many as one may; the operator of this cloud can make more")
 }
 
 // createNamed makes an organization under the first name for it that is free.

@@ -1,6 +1,10 @@
 package control
 
-import "github.com/penstock-cloud/penstock/internal/cloud"
+import (
+	"fmt"
+
+	"github.com/penstock-cloud/penstock/internal/cloud"
+)
 
 // Listing is a list, or a page of one.
 type Listing[T any] struct {
@@ -23,12 +27,11 @@ func list[T any](page cloud.Page, fetch func(cloud.Page) ([]T, error), key func(
 	return Listing[T]{Items: items, Next: key(items[limit-1])}, nil
 }
 
-// checkRoom refuses another one, by saying full, of what there are as many of as
-// there may be.
-func checkRoom[T any](most int, fetch func(cloud.Page) ([]T, error), full error) error {
-	had, err := fetch(cloud.Page{Limit: most})
-	if err == nil && len(had) >= most {
-		return full
+// checkRoom refuses another one, by saying full, where there are as many as there
+// may be.
+func checkRoom(had int64, err error, most int64, full string) error {
+	if err == nil && had >= most {
+		return cloud.Conflict("%s", fmt.Sprintf(full, most))
 	}
 	return err
 }

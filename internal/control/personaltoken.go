@@ -89,17 +89,13 @@ func (c *Control) roomForToken(tx cloud.Writer, caller cloud.Caller, t cloud.Per
 	if len(revoked) >= cloud.MaxRevokedTokens {
 		return errTooManyRevoked
 	}
-	return checkRoom(cloud.MaxPersonalTokens, func(p cloud.Page) ([]cloud.PersonalToken, error) {
-		return tx.PersonalTokens(t.UserID, c.now(), p)
-	}, errTooManyTokens)
+	had, err := tx.CountPersonalTokens(t.UserID, c.now())
+	return checkRoom(had, err, cloud.MaxPersonalTokens, "you have %d personal tokens, which is as many as there may be; delete those that are used no longer: GET /user/tokens lists them")
 }
 
-var (
-	errTooManyTokens = cloud.Conflict("you have %d personal tokens, which is as many as there may be; delete those that are used no longer: GET /user/tokens lists them", cloud.MaxPersonalTokens)
-	// Deleting does not help: it makes one more of these.
-	errTooManyRevoked = cloud.Conflict("%d tokens of yours were taken back before their end, which is as many as there may be; "+
-		"you can make another one when some of those would have ended: make tokens for a shorter time, and keep them", cloud.MaxRevokedTokens)
-)
+// Deleting does not help: it makes one more of these.
+var errTooManyRevoked = cloud.Conflict("%d tokens of yours were taken back before their end, which is as many as there may be; "+
+	"you can make another one when some of those would have ended: make tokens for a shorter time, and keep them", cloud.MaxRevokedTokens)
 
 // lockOwn locks an organization to which the caller belongs, and which is not
 // suspended.

@@ -29,7 +29,7 @@ func (c *Control) ServiceAccount(ctx context.Context, caller cloud.Caller, id st
 
 // CreateServiceAccount makes a program's account in the caller's organization.
 // CodeInvalid for a wrong name or role, CodeConflict for a name that is taken, and
-// if there are cloud.MaxServiceAccounts.
+// if there are too many.
 func (c *Control) CreateServiceAccount(ctx context.Context, caller cloud.Caller, key string, in NewServiceAccount) (cloud.ServiceAccount, error) {
 	if err := cloud.CheckName("name", in.Name); err != nil {
 		return cloud.ServiceAccount{}, err
@@ -43,9 +43,8 @@ func (c *Control) CreateServiceAccount(ctx context.Context, caller cloud.Caller,
 			ID: c.newID(), OrganizationID: caller.Relation.OrganizationID, Name: in.Name, Role: role,
 			CreatedBy: caller.UserID, CreatedAt: c.now(),
 		}
-		if err := checkRoom(cloud.MaxServiceAccounts, func(p cloud.Page) ([]cloud.ServiceAccount, error) {
-			return tx.ServiceAccounts(account.OrganizationID, p)
-		}, errTooManyServices); err != nil {
+		had, err := tx.CountServiceAccounts(account.OrganizationID)
+		if err := checkRoom(had, err, c.bounds.ServiceAccounts, tooManyServices); err != nil {
 			return account, err
 		}
 		organization, err := tx.Organization(account.OrganizationID)
@@ -63,7 +62,7 @@ func (c *Control) CreateServiceAccount(ctx context.Context, caller cloud.Caller,
 	})
 }
 
-var errTooManyServices = cloud.Conflict("this organization has %d service accounts, which is as many as there may be; delete those that are used no longer: GET /service-accounts lists them", cloud.MaxServiceAccounts)
+const tooManyServices = "this organization has %d service accounts, which is as many as there may be; delete those that are used no longer: GET /service-accounts lists them"
 
 // UpdateServiceAccount gives a service account another role. CodeInvalid for no
 // or a wrong role, CodeNotFound for no account of that id.

@@ -26,7 +26,7 @@ func TestThereIsRoomForSoMany(t *testing.T) {
 		says string
 	}{
 		"SSH keys": {
-			cloud.MaxSSHKeys - 1, // the cast has one
+			int(cloud.DefaultBounds.SSHKeys) - 1, // the cast has one
 			func(tx cloud.Writer, n int) error {
 				return tx.CreateSSHKey(cloud.SSHKey{UserID: userIDs[guest], Name: fmt.Sprint("more-", n), Fingerprint: fmt.Sprint(n), CreatedAt: start})
 			},
@@ -36,7 +36,7 @@ func TestThereIsRoomForSoMany(t *testing.T) {
 			"there are 100 keys",
 		},
 		"organizations": {
-			cloud.MaxFounded,
+			int(cloud.DefaultBounds.Organizations),
 			func(tx cloud.Writer, n int) error {
 				return tx.CreateOrganization(cloud.Organization{ID: nth(n), Name: fmt.Sprint("more-", n), FoundedBy: userIDs[guest], CreatedAt: start})
 			},
@@ -46,7 +46,7 @@ func TestThereIsRoomForSoMany(t *testing.T) {
 			"you made 20 organizations",
 		},
 		"service accounts": {
-			cloud.MaxServiceAccounts - 1, // the same
+			int(cloud.DefaultBounds.ServiceAccounts) - 1, // the same
 			func(tx cloud.Writer, n int) error {
 				account := cloud.ServiceAccount{ID: nth(n), OrganizationID: acme, Name: fmt.Sprint("more-", n), Role: cloud.RoleViewer, CreatedBy: userIDs[admin], CreatedAt: start}
 				return tx.CreateServiceAccount(account, cloud.ServiceEmail(account.Name, "acme"))
@@ -57,7 +57,7 @@ func TestThereIsRoomForSoMany(t *testing.T) {
 			"200 service accounts",
 		},
 		"invitations": {
-			cloud.MaxInvitations - 1, // the same
+			int(cloud.DefaultBounds.Invitations) - 1, // the same
 			func(tx cloud.Writer, n int) error {
 				return tx.CreateInvitation(cloud.Invitation{
 					ID: nth(n), OrganizationID: acme, Email: cloud.Email(fmt.Sprintf("more-%d@example.com", n)), Role: cloud.RoleViewer,

@@ -165,9 +165,17 @@ func consistent(t *testing.T, database string) {
 	}
 }
 
-// unreached sets a limit that counts the tests' requests, which come as fast as
-// they can, and stops none.
-const unreached = "PENSTOCK_RATE_LIMIT=1000000"
+// unlimited sets limits that count the tests' requests, which come as fast as they
+// can, and what these make, and stop none.
+func unlimited(t *testing.T, dir string) []string {
+	t.Helper()
+	file := filepath.Join(dir, "bounds.yaml")
+	text := []byte("bounds: {ssh_keys: 1000000, invitations: 1000000}\n")
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return []string{"PENSTOCK_RATE_LIMIT=1000000", "PENSTOCK_IDENTITY=" + file}
+}
 
 // installation is a `penstock up` in a folder, always at the same addresses.
 type installation struct {
@@ -178,7 +186,7 @@ type installation struct {
 func install(t *testing.T, args ...string) installation {
 	t.Helper()
 	in := installation{dir: t.TempDir()}
-	in.env = []string{"HOME=" + in.dir, unreached}
+	in.env = append(unlimited(t, in.dir), "HOME="+in.dir)
 	listen := make([]string, 2)
 	for i := range listen {
 		port, err := freePort()

@@ -115,7 +115,7 @@ var doubt = regexp.MustCompile(`"health": ?"(stale|offline)"`)
 func startPlanes(t *testing.T, database string) *planes {
 	t.Helper()
 	p := &planes{installation: installation{dir: t.TempDir()}, database: database}
-	p.env = []string{"HOME=" + p.dir, "PENSTOCK_DATABASE=" + database, unreached}
+	p.env = append(unlimited(t, p.dir), "HOME="+p.dir, "PENSTOCK_DATABASE="+database)
 	for range 2 {
 		port, err := freePort()
 		if err != nil {

@@ -9,6 +9,22 @@ import (
 	"context"
 )
 
+const countInvitations = `-- name: CountInvitations :one
+SELECT COUNT(*) FROM invitations WHERE organization_id = $1 AND expires_at > $2
+`
+
+type CountInvitationsParams struct {
+	OrganizationID string
+	Now            int64
+}
+
+func (q *Queries) CountInvitations(ctx context.Context, arg CountInvitationsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countInvitations, arg.OrganizationID, arg.Now)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const createInvitation = `-- name: CreateInvitation :execrows
 INSERT INTO invitations (id, organization_id, email, email_key, role, invited_by, created_at, expires_at, generation)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)

@@ -9,6 +9,17 @@ import (
 	"context"
 )
 
+const countSSHKeys = `-- name: CountSSHKeys :one
+SELECT COUNT(*) FROM ssh_keys WHERE user_id = $1
+`
+
+func (q *Queries) CountSSHKeys(ctx context.Context, userID string) (int64, error) {
+	row := q.db.QueryRow(ctx, countSSHKeys, userID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const createSSHKey = `-- name: CreateSSHKey :execrows
 INSERT INTO ssh_keys (user_id, name, line, fingerprint, created_at)
 VALUES ($1, $2, $3, $4, $5)

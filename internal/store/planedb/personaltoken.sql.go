@@ -9,6 +9,22 @@ import (
 	"context"
 )
 
+const countPersonalTokens = `-- name: CountPersonalTokens :one
+SELECT COUNT(*) FROM personal_tokens WHERE user_id = $1 AND expires_at > $2
+`
+
+type CountPersonalTokensParams struct {
+	UserID string
+	Now    int64
+}
+
+func (q *Queries) CountPersonalTokens(ctx context.Context, arg CountPersonalTokensParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countPersonalTokens, arg.UserID, arg.Now)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const createPersonalToken = `-- name: CreatePersonalToken :execrows
 INSERT INTO personal_tokens (id, user_id, organization_id, name, max_role, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7)

@@ -9,6 +9,17 @@ import (
 	"context"
 )
 
+const countServiceAccounts = `-- name: CountServiceAccounts :one
+SELECT COUNT(*) FROM service_accounts WHERE organization_id = $1
+`
+
+func (q *Queries) CountServiceAccounts(ctx context.Context, organizationID string) (int64, error) {
+	row := q.db.QueryRow(ctx, countServiceAccounts, organizationID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const createServiceAccount = `-- name: CreateServiceAccount :execrows
 INSERT INTO service_accounts (user_id, organization_id, name, created_by, created_at)
 VALUES ($1, $2, $3, $4, $5)

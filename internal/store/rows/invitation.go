@@ -149,3 +149,8 @@ func (w Writer) DeleteInvitation(organization, id cloud.ID) error {
 	}
 	return w.touchAccounts(organization)
 }
+
+// CountInvitations implements cloud.Reader.
+func (r Reader) CountInvitations(organization cloud.ID, now time.Time) (int64, error) {
+	return r.q.CountInvitations(r.ctx, planedb.CountInvitationsParams{OrganizationID: string(organization), Now: micros(now)})
+}

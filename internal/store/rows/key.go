@@ -72,3 +72,8 @@ func (w Writer) DeleteSSHKey(user cloud.ID, name string) error {
 	}
 	return w.TouchGrants(cloud.GrantKey{Subject: user})
 }
+
+// CountSSHKeys implements cloud.Reader.
+func (r Reader) CountSSHKeys(user cloud.ID) (int64, error) {
+	return r.q.CountSSHKeys(r.ctx, string(user))
+}

@@ -95,3 +95,8 @@ func (w Writer) RevokeToken(t cloud.RevokedToken) error {
 	}
 	return w.TouchGrants(cloud.GrantKey{Subject: t.UserID})
 }
+
+// CountPersonalTokens implements cloud.Reader.
+func (r Reader) CountPersonalTokens(user cloud.ID, now time.Time) (int64, error) {
+	return r.q.CountPersonalTokens(r.ctx, planedb.CountPersonalTokensParams{UserID: string(user), Now: micros(now)})
+}

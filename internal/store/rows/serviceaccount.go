@@ -151,3 +151,8 @@ func (w Writer) UseServiceSecret(id cloud.ID, at time.Time) error {
 	})
 	return settled(n, err, errNoServiceSecret, nil, func() (bool, error) { return w.q.ServiceSecretExists(w.ctx, string(id)) })
 }
+
+// CountServiceAccounts implements cloud.Reader.
+func (r Reader) CountServiceAccounts(organization cloud.ID) (int64, error) {
+	return r.q.CountServiceAccounts(r.ctx, string(organization))
+}

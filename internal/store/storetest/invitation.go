@@ -31,6 +31,8 @@ func testInvitations(t *testing.T, open func() cloud.Store) {
 	missing(t, s, "an invitation of another organization", get(acme.ID, elsewhere.ID))
 	pagedIn(t, s, "the invitations", []cloud.Invitation{dora, emil}, func(i cloud.Invitation) string { return string(i.ID) },
 		func(r cloud.Reader, p cloud.Page) ([]cloud.Invitation, error) { return r.Invitations(acme.ID, now, p) })
+	equal(t, "how many there are", read(t, s, func(r cloud.Reader) (int64, error) { return r.CountInvitations(acme.ID, now) }), int64(2))
+	equal(t, "how many there are at their end", read(t, s, func(r cloud.Reader) (int64, error) { return r.CountInvitations(acme.ID, dora.ExpiresAt) }), int64(1))
 
 	refused(t, s, cloud.CodeConflict, "dora@EXAMPLE.com", func(w cloud.Writer) error {
 		return w.CreateInvitation(invite(404, acme.ID, "dora@EXAMPLE.com", now.Add(time.Hour)))

@@ -26,6 +26,7 @@ func testSSHKeys(t *testing.T, open func() cloud.Store) {
 	missing(t, s, "a name in other letters", get(ada.ID, "Laptop"))
 	pagedIn(t, s, "the keys, by the bytes of their names", []cloud.SSHKey{tower, laptop}, func(k cloud.SSHKey) string { return k.Name },
 		func(r cloud.Reader, p cloud.Page) ([]cloud.SSHKey, error) { return r.SSHKeys(ada.ID, p) })
+	equal(t, "how many there are", read(t, s, func(r cloud.Reader) (int64, error) { return r.CountSSHKeys(ada.ID) }), int64(2))
 
 	for _, c := range []struct {
 		what, name, fingerprint, says string

@@ -36,6 +36,8 @@ func testPersonalTokens(t *testing.T, open func() cloud.Store) {
 	missing(t, s, "the token of somebody else", get(ada.ID, bens.ID, now))
 	pagedIn(t, s, "the tokens", []cloud.PersonalToken{one, two, inBeta}, key, list(last))
 	pagedIn(t, s, "the tokens after some expired", []cloud.PersonalToken{two}, key, list(one.ExpiresAt))
+	equal(t, "how many are good", read(t, s, func(r cloud.Reader) (int64, error) { return r.CountPersonalTokens(ada.ID, last) }), int64(3))
+	equal(t, "how many are left", read(t, s, func(r cloud.Reader) (int64, error) { return r.CountPersonalTokens(ada.ID, one.ExpiresAt) }), int64(1))
 
 	refused(t, s, cloud.CodeConflict, "token", func(w cloud.Writer) error { return w.CreatePersonalToken(token(801, ben, acme)) })
 	refused(t, s, cloud.CodeNotFound, "", func(w cloud.Writer) error {

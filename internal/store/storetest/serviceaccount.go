@@ -43,6 +43,7 @@ func testServiceAccounts(t *testing.T, open func() cloud.Store) {
 		func(r cloud.Reader, p cloud.Page) ([]cloud.ServiceAccount, error) {
 			return r.ServiceAccounts(acme.ID, p)
 		})
+	equal(t, "how many there are", read(t, s, func(r cloud.Reader) (int64, error) { return r.CountServiceAccounts(acme.ID) }), int64(2))
 
 	// It is a member like any other, but for the list and the count.
 	m := read(t, s, func(r cloud.Reader) (cloud.Member, error) { return r.Member(acme.ID, ci.ID) })

@@ -54,3 +54,6 @@ RETURNING *;
 
 -- name: DeleteInvitation :execrows
 DELETE FROM invitations WHERE organization_id = @organization_id AND id = @id;
+
+-- name: CountInvitations :one
+SELECT COUNT(*) FROM invitations WHERE organization_id = @organization_id AND expires_at > @now;

@@ -20,3 +20,6 @@ DELETE FROM ssh_keys WHERE user_id = @user_id;
 
 -- name: DeleteSSHKey :execrows
 DELETE FROM ssh_keys WHERE user_id = @user_id AND name = @name;
+
+-- name: CountSSHKeys :one
+SELECT COUNT(*) FROM ssh_keys WHERE user_id = @user_id;

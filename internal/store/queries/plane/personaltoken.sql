@@ -32,3 +32,6 @@ WHERE revoked_tokens.expires_at < excluded.expires_at;
 
 -- name: DeleteExpiredRevocations :exec
 DELETE FROM revoked_tokens WHERE expires_at <= @now;
+
+-- name: CountPersonalTokens :one
+SELECT COUNT(*) FROM personal_tokens WHERE user_id = @user_id AND expires_at > @now;

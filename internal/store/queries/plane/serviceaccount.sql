@@ -43,3 +43,6 @@ WHERE id = @id AND (last_used_at <= @long_ago OR last_used_at > @used_at);
 
 -- name: ServiceSecretExists :one
 SELECT EXISTS (SELECT 1 FROM service_secrets WHERE id = @id);
+
+-- name: CountServiceAccounts :one
+SELECT COUNT(*) FROM service_accounts WHERE organization_id = @organization_id;
