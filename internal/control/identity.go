@@ -231,8 +231,9 @@ func (c *Control) Ways(ctx context.Context, v Visitor) ([]cloud.Identity, error)
 	return read(ctx, c, func(tx cloud.Reader) ([]cloud.Identity, error) { return tx.Identities(v.User.ID) })
 }
 
-// Unlink takes a way in away, and ends the account's sessions but the one that
-// asks; that too if it began in this way. CodeNotFound for a way that is not the
+// Unlink takes a way in away, and ends what may have come in by it: the account's
+// sessions but the one that asks, that too if it began in this way, and what
+// programs were let into. CodeNotFound for a way that is not the
 // account's, CodeConflict for its last one, CodeForbidden for who is suspended.
 func (c *Control) Unlink(ctx context.Context, session cloud.Secret, issuer, subject string, origin cloud.Origin) error {
 	return c.store.Write(ctx, func(tx cloud.Writer) error {
@@ -261,6 +262,9 @@ func (c *Control) Unlink(ctx context.Context, session cloud.Secret, issuer, subj
 			return err
 		}
 		if err := c.keepSession(tx, v, identity); err != nil {
+			return err
+		}
+		if err := c.endGrants(tx, v.User.ID); err != nil {
 			return err
 		}
 		return c.auditPerson(tx, v.User.ID, origin, change{action: "identity.unlink", target: string(v.User.ID), before: wayOf(identity)})

@@ -809,6 +809,32 @@ func TestSigningOutEverywhereEndsWhatWasLetIn(t *testing.T) {
 	allOut(t, d.store, ada.User.ID, ids, d.now)
 }
 
+// TestUnlinkingEndsWhatWasLetIn takes away a way in that somebody else may have
+// used, and with it what programs were let into by whoever used it.
+func TestUnlinkingEndsWhatWasLetIn(t *testing.T) {
+	t.Parallel()
+	d := sqliteDoor(t)
+	ada, err := d.byCode("ada@example.com", control.Beginning{}, cloud.Secret{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := cloud.Assertion{Issuer: openIssuer, Subject: "1", Email: "ada@example.com", EmailVerified: true}
+	if _, err := d.byProvider("open", said, control.Beginning{Link: true, Session: ada.Session}, ada.Session); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	if err := d.store.Write(t.Context(), func(w cloud.Writer) (err error) {
+		ids, err = letIn(w, ada.User.ID, d.now)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Unlink(t.Context(), ada.Session, openIssuer, "1", cloud.Origin{}); err != nil {
+		t.Fatal(err)
+	}
+	allOut(t, d.store, ada.User.ID, ids, d.now)
+}
+
 // TestUnlinkLeavesAWayIn takes ways in away, two at once too: one stays, and
 // who came in by the other is out.
 func TestUnlinkLeavesAWayIn(t *testing.T) {
