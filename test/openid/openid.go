@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -36,36 +37,58 @@ type Config struct {
 	InToken  bool   // who it is stands in the ID token; else only in the userinfo
 }
 
-// files are the provider's program and what it is made of.
+// files are the provider's program and what it is made of, and the Node.js that
+// runs it where the system's is too old, as Debian 12's is.
 //
-//go:embed package.json package-lock.json provider.mjs
+//go:embed package.json package-lock.json provider.mjs node/package.json node/package-lock.json
 var files embed.FS
 
-var errMissing = errors.New("needs Node.js 20 or later, with npm, for a real OpenID Connect provider")
+var errMissing = errors.New("needs npm, for a real OpenID Connect provider: install Debian's nodejs and npm, or as root run make test, which does")
 
-// theProgram is got once a process.
-var theProgram = sync.OnceValues(func() (string, error) {
-	if err := exec.CommandContext(context.Background(), "node", "-e", "process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)").Run(); err != nil {
-		return "", errMissing
+// theProgram is the command line of the provider, got once a process.
+var theProgram = sync.OnceValues(func() ([]string, error) {
+	ctx := context.Background()
+	if _, err := exec.LookPath("npm"); err != nil {
+		return nil, errMissing
 	}
-	return install(context.Background())
+	program, err := install(ctx, "openid", "package.json", "package-lock.json", "provider.mjs")
+	if err != nil || recent(ctx, "node") {
+		return []string{"node", filepath.Join(program, "provider.mjs")}, err
+	}
+	runtime, err := install(ctx, "node", "node/package.json", "node/package-lock.json")
+	if err != nil {
+		return nil, err
+	}
+	found, err := filepath.Glob(filepath.Join(runtime, "node_modules", "node-linux-*", "bin", "node"))
+	if err != nil || len(found) == 0 || !recent(ctx, found[0]) {
+		return nil, fmt.Errorf("there is no Node.js 20 or later, and none for this machine from npm: %v, %w", found, err)
+	}
+	return []string{found[0], filepath.Join(program, "provider.mjs")}, nil
 })
 
-// install lays the provider out in the user's cache, once for all processes.
-func install(ctx context.Context) (string, error) {
+// recent tells whether a Node.js is there that runs the provider.
+func recent(ctx context.Context, node string) bool {
+	return exec.CommandContext(ctx, node, "-e", "process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)").Run() == nil
+}
+
+// install lays packages out in a folder of the user's cache, once for all
+// processes.
+func install(ctx context.Context, what string, names ...string) (folder string, err error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
 	}
 	sum := sha256.New()
 	contents := map[string][]byte{}
-	for _, name := range []string{"package.json", "package-lock.json", "provider.mjs"} {
-		if contents[name], err = files.ReadFile(name); err != nil {
+	for _, name := range names {
+		text, err := files.ReadFile(name)
+		if err != nil {
 			return "", err
 		}
-		sum.Write(contents[name])
+		contents[path.Base(name)] = text
+		sum.Write(text)
 	}
-	folder := filepath.Join(cache, "penstock-test", "openid-"+hex.EncodeToString(sum.Sum(nil)[:6]))
+	folder = filepath.Join(cache, "penstock-test", what+"-"+hex.EncodeToString(sum.Sum(nil)[:6]))
 	if err := os.MkdirAll(folder, 0o750); err != nil {
 		return "", err
 	}
@@ -74,9 +97,9 @@ func install(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer func() { _ = one.Unlock() }() // it ends with the process anyhow
-	program, done := filepath.Join(folder, "provider.mjs"), filepath.Join(folder, "installed")
+	done := filepath.Join(folder, "installed")
 	if _, err := os.Stat(done); err == nil {
-		return program, nil
+		return folder, nil
 	}
 	for name, text := range contents {
 		if err := os.WriteFile(filepath.Join(folder, name), text, 0o600); err != nil {
@@ -88,7 +111,7 @@ func install(ctx context.Context) (string, error) {
 	if said, err := npm.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("npm ci: %w\n%s", err, said)
 	}
-	return program, os.WriteFile(done, nil, 0o600)
+	return folder, os.WriteFile(done, nil, 0o600)
 }
 
 // Start starts a provider, which ends with the test, and returns its issuer
@@ -110,7 +133,7 @@ func Start(t testing.TB, c Config) (issuer string, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := exec.CommandContext(context.WithoutCancel(t.Context()), "node", program, string(argument))
+	node := exec.CommandContext(context.WithoutCancel(t.Context()), program[0], program[1], string(argument)) //nolint:gosec // it is ours
 	stdin, err := node.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
