@@ -133,7 +133,7 @@ func Start(t testing.TB, c Config) (issuer string, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := exec.CommandContext(context.WithoutCancel(t.Context()), program[0], program[1], string(argument)) //nolint:gosec // it is ours
+	node := exec.CommandContext(context.WithoutCancel(t.Context()), program[0], program[1], string(argument))
 	stdin, err := node.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
