@@ -68,7 +68,7 @@ func schemaOf(open func(context.Context, string) (io.Closer, error), empty strin
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir) // the system tidies up what is left
+	defer os.RemoveAll(dir) //nolint:errcheck // the system tidies up what is left
 	ctx, file := context.Background(), filepath.Join(dir, "database")
 	store, err := open(ctx, file)
 	if err != nil {
