@@ -39,6 +39,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/region"
 	"github.com/penstock-cloud/penstock/internal/store/memory"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite/sqlitetest"
 )
 
 // Where everything is on the network of these tests, and what it is called there.
@@ -183,7 +184,7 @@ func newField(t *testing.T) *field {
 	f := &field{
 		t: t, login: &login{keys: loginKeys()},
 		net:   &network{hosts: map[string]http.Handler{}, down: map[string]bool{}, asked: map[string]int{}},
-		store: must(sqlite.OpenPlane(t.Context(), filepath.Join(t.TempDir(), "plane.db"))),
+		store: must(sqlite.OpenPlane(t.Context(), sqlitetest.Plane(t, filepath.Join(t.TempDir(), "plane.db")))),
 	}
 	t.Cleanup(func() { _ = f.store.Close() })
 	f.net.hosts[loginHost] = f.login

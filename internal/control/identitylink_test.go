@@ -12,6 +12,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/control"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite/sqlitetest"
 )
 
 // TestLinkedIdentities follows an issuer's subject from nobody to a service
@@ -21,7 +22,7 @@ func TestLinkedIdentities(t *testing.T) {
 	const issuer, subject = "https://login.example.com", "repo:acme/ci"
 	const account, organization = cloud.ID("019cae00-0000-7000-8000-000000000001"), cloud.ID("019cae00-0000-7000-8000-000000000002")
 	ctx := t.Context()
-	store, err := sqlite.OpenPlane(ctx, filepath.Join(t.TempDir(), "plane.db"))
+	store, err := sqlite.OpenPlane(ctx, sqlitetest.Plane(t, filepath.Join(t.TempDir(), "plane.db")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +104,7 @@ func TestLinkedIdentities(t *testing.T) {
 
 func TestIdentitiesThatCannotBeLinked(t *testing.T) {
 	t.Parallel()
-	store, err := sqlite.OpenPlane(t.Context(), filepath.Join(t.TempDir(), "plane.db"))
+	store, err := sqlite.OpenPlane(t.Context(), sqlitetest.Plane(t, filepath.Join(t.TempDir(), "plane.db")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/store/postgres"
 	"github.com/penstock-cloud/penstock/internal/store/postgres/pgtest"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite/sqlitetest"
 	"github.com/penstock-cloud/penstock/internal/store/storetest"
 )
 
@@ -35,7 +36,7 @@ func replicas(t *testing.T, open func() (cloud.Store, error)) (stores [2]cloud.S
 var databases = map[string]func(t *testing.T) func() (cloud.Store, error){
 	"SQLite": func(t *testing.T) func() (cloud.Store, error) {
 		file := filepath.Join(t.TempDir(), "plane.db")
-		return func() (cloud.Store, error) { return sqlite.OpenPlane(t.Context(), file) }
+		return func() (cloud.Store, error) { return sqlite.OpenPlane(t.Context(), sqlitetest.Plane(t, file)) }
 	},
 	"PostgreSQL": func(t *testing.T) func() (cloud.Store, error) {
 		url := pgtest.Database(t)
@@ -85,7 +86,7 @@ func TestHouseIsKeptOnceEachTime(t *testing.T) {
 // TestHousekeepingForgetsWhatIsOver has something of each kind, over and not.
 func TestHousekeepingForgetsWhatIsOver(t *testing.T) {
 	t.Parallel()
-	store, err := sqlite.OpenPlane(t.Context(), filepath.Join(t.TempDir(), "plane.db"))
+	store, err := sqlite.OpenPlane(t.Context(), sqlitetest.Plane(t, filepath.Join(t.TempDir(), "plane.db")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +153,7 @@ func TestHousekeepingForgetsWhatIsOver(t *testing.T) {
 // are too old go, in the span that the operator chose, and no other.
 func TestAuditIsForgotten(t *testing.T) {
 	t.Parallel()
-	store, err := sqlite.OpenPlane(t.Context(), filepath.Join(t.TempDir(), "plane.db"))
+	store, err := sqlite.OpenPlane(t.Context(), sqlitetest.Plane(t, filepath.Join(t.TempDir(), "plane.db")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +216,7 @@ func TestAuditIsForgotten(t *testing.T) {
 // as its token is believed, which is a little longer than it says.
 func TestRevocationsOutliveTheirTokens(t *testing.T) {
 	t.Parallel()
-	store, err := sqlite.OpenPlane(t.Context(), filepath.Join(t.TempDir(), "plane.db"))
+	store, err := sqlite.OpenPlane(t.Context(), sqlitetest.Plane(t, filepath.Join(t.TempDir(), "plane.db")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/control"
 	"github.com/penstock-cloud/penstock/internal/store/memory"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite/sqlitetest"
 	"github.com/penstock-cloud/penstock/internal/store/storetest"
 )
 
@@ -19,7 +20,7 @@ import (
 // meanwhile.
 func TestStartNotesTheOutage(t *testing.T) {
 	t.Parallel()
-	plane, err := sqlite.OpenPlane(t.Context(), filepath.Join(t.TempDir(), "plane.db"))
+	plane, err := sqlite.OpenPlane(t.Context(), sqlitetest.Plane(t, filepath.Join(t.TempDir(), "plane.db")))
 	if err != nil {
 		t.Fatal(err)
 	}

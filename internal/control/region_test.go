@@ -14,6 +14,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/control"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite/sqlitetest"
 )
 
 // regions is an operator's desk with two organizations and two regions.
@@ -27,7 +28,7 @@ type regions struct {
 
 func newRegions(t *testing.T) *regions {
 	t.Helper()
-	store, err := sqlite.OpenPlane(t.Context(), filepath.Join(t.TempDir(), "plane.db"))
+	store, err := sqlite.OpenPlane(t.Context(), sqlitetest.Plane(t, filepath.Join(t.TempDir(), "plane.db")))
 	if err != nil {
 		t.Fatal(err)
 	}

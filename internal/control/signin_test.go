@@ -16,6 +16,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/control"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite/sqlitetest"
 	"github.com/penstock-cloud/penstock/internal/store/storetest"
 )
 
@@ -53,7 +54,7 @@ func newDoor(t *testing.T, store cloud.Store) *door {
 
 func sqliteDoor(t *testing.T) *door {
 	t.Helper()
-	store, err := sqlite.OpenPlane(t.Context(), filepath.Join(t.TempDir(), "plane.db"))
+	store, err := sqlite.OpenPlane(t.Context(), sqlitetest.Plane(t, filepath.Join(t.TempDir(), "plane.db")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/federation"
 	"github.com/penstock-cloud/penstock/internal/federation/wire"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite/sqlitetest"
 )
 
 const (
@@ -48,7 +49,7 @@ type stand struct {
 
 func newStand(t *testing.T) *stand {
 	t.Helper()
-	db, err := sqlite.OpenPlane(t.Context(), filepath.Join(t.TempDir(), "plane.db"))
+	db, err := sqlite.OpenPlane(t.Context(), sqlitetest.Plane(t, filepath.Join(t.TempDir(), "plane.db")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func silent(string, ...any) {}
 // quiet, it is what the region has.
 func TestSoakThePictureIsTrue(t *testing.T) {
 	t.Parallel()
-	for _, random := range soak.Rounds(t, 2000) {
+	for _, random := range soak.Rounds(t, 1000) {
 		holds(t, inMemory{}, randomHistory(random))
 	}
 }

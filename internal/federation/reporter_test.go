@@ -23,6 +23,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/federation/wire"
 	"github.com/penstock-cloud/penstock/internal/region"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite/sqlitetest"
 )
 
 func numbered(n int) cloud.ID { return cloud.ID(fmt.Sprintf("0190a1c0-0000-7000-8000-%012d", n)) }
@@ -93,7 +94,7 @@ func (w *world) newID() cloud.ID {
 func (w *world) open(file string) {
 	w.t.Helper()
 	var err error
-	if w.store, err = sqlite.OpenRegion(w.t.Context(), filepath.Join(w.dir, file), w.newID); err != nil {
+	if w.store, err = sqlite.OpenRegion(w.t.Context(), sqlitetest.Region(w.t, filepath.Join(w.dir, file)), w.newID); err != nil {
 		w.t.Fatal(err)
 	}
 	w.restartRegion()

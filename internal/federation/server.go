@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"sync"
 
 	"github.com/penstock-cloud/penstock/api"
 	"github.com/penstock-cloud/penstock/internal/cloud"
@@ -41,9 +42,13 @@ type Server struct {
 	router *rest.Router
 }
 
+// theDocument is parsed and checked once for all servers of a process, which
+// takes longer than all else that a server needs to begin.
+var theDocument = sync.OnceValues(func() (*rest.Document, error) { return rest.LoadDocument(api.Federation) })
+
 // NewServer returns the server.
 func NewServer(c ServerConfig) (*Server, error) {
-	document, err := rest.LoadDocument(api.Federation)
+	document, err := theDocument()
 	if err != nil {
 		return nil, err
 	}

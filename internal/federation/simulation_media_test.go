@@ -14,6 +14,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/store/postgres"
 	"github.com/penstock-cloud/penstock/internal/store/postgres/pgtest"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite/sqlitetest"
 )
 
 // media is what the databases of a simulation are kept in.
@@ -44,7 +45,7 @@ func (m inSQLite) file() string {
 	return filepath.Join(must(os.MkdirTemp(m.t.TempDir(), "")), "database")
 }
 
-func (m inSQLite) newPlane() cloud.Store { return m.open(m.file()) }
+func (m inSQLite) newPlane() cloud.Store { return m.open(sqlitetest.Plane(m.t, m.file())) }
 
 func (m inSQLite) open(file string) cloud.Store {
 	db := must(sqlite.OpenPlane(m.t.Context(), file))
@@ -53,7 +54,7 @@ func (m inSQLite) open(file string) cloud.Store {
 }
 
 func (m inSQLite) newRegion(incarnation cloud.ID) cloud.RegionStore {
-	db := must(sqlite.OpenRegion(m.t.Context(), m.file(), func() cloud.ID { return incarnation }))
+	db := must(sqlite.OpenRegion(m.t.Context(), sqlitetest.Region(m.t, m.file()), func() cloud.ID { return incarnation }))
 	m.t.Cleanup(func() { _ = db.Close() })
 	return db
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/penstock-cloud/penstock/api"
 	"github.com/penstock-cloud/penstock/internal/cloud"
@@ -76,10 +77,14 @@ const listCacheBytes = 256 << 20
 // healthPath answers that the process lives.
 const healthPath = "/healthz"
 
+// theDocument is parsed and checked once for all servers of a process, which
+// takes longer than all else that a server needs to begin.
+var theDocument = sync.OnceValues(func() (*rest.Document, error) { return rest.LoadDocument(api.Infrastructure) })
+
 // NewServer returns the API, serving under the document's base path, and what
 // stands beside it.
 func NewServer(c Config) (*Server, error) {
-	document, err := rest.LoadDocument(api.Infrastructure)
+	document, err := theDocument()
 	if err != nil {
 		return nil, err
 	}

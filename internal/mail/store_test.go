@@ -13,11 +13,12 @@ import (
 	"github.com/penstock-cloud/penstock/internal/store/postgres"
 	"github.com/penstock-cloud/penstock/internal/store/postgres/pgtest"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite/sqlitetest"
 )
 
 func TestPostmenShareSQLite(t *testing.T) {
 	t.Parallel()
-	store, err := sqlite.OpenPlane(t.Context(), filepath.Join(t.TempDir(), "plane.db"))
+	store, err := sqlite.OpenPlane(t.Context(), sqlitetest.Plane(t, filepath.Join(t.TempDir(), "plane.db")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/penstock-cloud/penstock/api"
@@ -33,9 +34,13 @@ type Server struct {
 // listCacheBytes bounds the memory that encoded lists take, in bytes.
 const listCacheBytes = 256 << 20
 
+// theDocument is parsed and checked once for all servers of a process, which
+// takes longer than all else that a server needs to begin.
+var theDocument = sync.OnceValues(func() (*rest.Document, error) { return rest.LoadDocument(api.Management) })
+
 // NewServer returns the API, serving under the document's base path.
 func NewServer(c Config) (*Server, error) {
-	document, err := rest.LoadDocument(api.Management)
+	document, err := theDocument()
 	if err != nil {
 		return nil, err
 	}

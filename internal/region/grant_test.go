@@ -20,6 +20,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/region"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite/sqlitetest"
 )
 
 var (
@@ -77,7 +78,7 @@ type desk struct {
 func atDesk(t *testing.T, story func(t *testing.T, d *desk)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		store, err := sqlite.OpenRegion(t.Context(), filepath.Join(t.TempDir(), "region.db"), func() cloud.ID { return numbered(900) })
+		store, err := sqlite.OpenRegion(t.Context(), sqlitetest.Region(t, filepath.Join(t.TempDir(), "region.db")), func() cloud.ID { return numbered(900) })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/engine"
 	"github.com/penstock-cloud/penstock/internal/region"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite/sqlitetest"
 )
 
 const (
@@ -59,7 +60,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	store, err := sqlite.OpenRegion(t.Context(), filepath.Join(t.TempDir(), "region.db"), func() cloud.ID { return numbered(900) })
+	store, err := sqlite.OpenRegion(t.Context(), sqlitetest.Region(t, filepath.Join(t.TempDir(), "region.db")), func() cloud.ID { return numbered(900) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/rest"
 	"github.com/penstock-cloud/penstock/internal/signin"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite/sqlitetest"
 	"github.com/penstock-cloud/penstock/test/openid"
 )
 
@@ -64,7 +65,7 @@ func (b *lockedBuffer) String() string {
 // company.example.
 func newWorld(t *testing.T, company bool) *world {
 	t.Helper()
-	store, err := sqlite.OpenPlane(t.Context(), filepath.Join(t.TempDir(), "plane.db"))
+	store, err := sqlite.OpenPlane(t.Context(), sqlitetest.Plane(t, filepath.Join(t.TempDir(), "plane.db")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,7 @@ import (
 	"github.com/penstock-cloud/penstock/internal/store/postgres"
 	"github.com/penstock-cloud/penstock/internal/store/postgres/pgtest"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite/sqlitetest"
 	"github.com/penstock-cloud/penstock/internal/store/storetest"
 )
 
@@ -105,7 +106,7 @@ func newID() cloud.ID { return cloud.ID(uuid.Must(uuid.NewV7()).String()) }
 // databases are those for whose rules of concurrency stories are told.
 var databases = map[string]func(*testing.T) (cloud.Store, error){
 	"SQLite": func(t *testing.T) (cloud.Store, error) {
-		return sqlite.OpenPlane(t.Context(), filepath.Join(t.TempDir(), "plane.db"))
+		return sqlite.OpenPlane(t.Context(), sqlitetest.Plane(t, filepath.Join(t.TempDir(), "plane.db")))
 	},
 	"PostgreSQL": func(t *testing.T) (cloud.Store, error) {
 		return postgres.OpenPlane(t.Context(), pgtest.Database(t), slog.New(slog.DiscardHandler))

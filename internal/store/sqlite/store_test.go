@@ -6,13 +6,14 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/store/sqlite"
+	"github.com/penstock-cloud/penstock/internal/store/sqlite/sqlitetest"
 	"github.com/penstock-cloud/penstock/internal/store/storetest"
 )
 
 func TestStore(t *testing.T) {
 	t.Parallel()
 	storetest.TestStore(t, func(t *testing.T) func() cloud.Store {
-		path := filepath.Join(t.TempDir(), "plane.db")
+		path := sqlitetest.Plane(t, filepath.Join(t.TempDir(), "plane.db"))
 		return func() cloud.Store {
 			s, err := sqlite.OpenPlane(t.Context(), path)
 			if err != nil {
@@ -26,7 +27,7 @@ func TestStore(t *testing.T) {
 func TestRegionStore(t *testing.T) {
 	t.Parallel()
 	storetest.TestRegionStore(t, func(t *testing.T) func(func() cloud.ID) cloud.RegionStore {
-		path := filepath.Join(t.TempDir(), "region.db")
+		path := sqlitetest.Region(t, filepath.Join(t.TempDir(), "region.db"))
 		return func(newIncarnation func() cloud.ID) cloud.RegionStore {
 			s, err := sqlite.OpenRegion(t.Context(), path, newIncarnation)
 			if err != nil {

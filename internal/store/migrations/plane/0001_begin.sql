@@ -3,6 +3,7 @@
 -- 0 and '' stand for none.
 
 -- +goose Up
+-- +goose StatementBegin
 CREATE TABLE organizations (
     id               TEXT   NOT NULL PRIMARY KEY,
     name             TEXT   NOT NULL UNIQUE,
@@ -381,3 +382,4 @@ CREATE TABLE audit_entries (
 CREATE UNIQUE INDEX audit_entries_reported ON audit_entries (region, reported_id) WHERE region <> '';
 CREATE INDEX audit_entries_by_organization ON audit_entries (organization_id, id);
 CREATE INDEX audit_entries_by_age ON audit_entries (at);
+-- +goose StatementEnd

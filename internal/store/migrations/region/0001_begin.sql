@@ -2,6 +2,7 @@
 -- schema serves every database.
 
 -- +goose Up
+-- +goose StatementBegin
 
 -- The identity of the stream of changes: one row, made when the database is.
 CREATE TABLE identity (
@@ -155,3 +156,4 @@ CREATE TABLE audit_entries (
 );
 CREATE INDEX audit_entries_by_age ON audit_entries (at);
 CREATE INDEX audit_entries_by_organization ON audit_entries (organization_id, id);
+-- +goose StatementEnd
