@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
+	"github.com/penstock-cloud/penstock/internal/engine"
 )
 
 // ShowClusters reports to the plane what is declared, and then has it probed
@@ -28,32 +29,45 @@ func (r *Region) complainOfClusters(ctx context.Context, err error) {
 // declare reports what is declared, as it was found last, and buries what was
 // and is no more.
 func (r *Region) declare(ctx context.Context, d *DeclaredClusters) error {
+	before, err := r.reportedClusters(ctx)
+	if err != nil {
+		return err
+	}
 	declared := d.reports()
-	return r.change(ctx, func(c *change) error {
-		before, err := clustersOf(c)
-		if err != nil {
+	var gone []cloud.ObjectKey
+	for _, id := range slices.Sorted(maps.Keys(before)) {
+		if _, still := declared[id]; !still {
+			gone = append(gone, cloud.ObjectKey{Kind: cloud.KindCluster, ID: id})
+		}
+	}
+	for chunk := range slices.Chunk(gone, engine.MaxBatch) {
+		if err := r.Observe(ctx, engine.Batch{Gone: chunk}); err != nil {
 			return err
 		}
-		for _, id := range slices.Sorted(maps.Keys(before)) {
-			if _, still := declared[id]; still {
-				continue
-			}
-			if err := c.bury(cloud.ObjectKey{Kind: cloud.KindCluster, ID: id}); err != nil {
-				return err
-			}
+	}
+	var clusters []engine.Cluster
+	for _, id := range slices.Sorted(maps.Keys(declared)) {
+		report := declared[id]
+		report.Down = before[id].Down
+		clusters = append(clusters, engine.Cluster{ID: id, ClusterReport: report})
+	}
+	for chunk := range slices.Chunk(clusters, engine.MaxBatch) {
+		if err := r.Observe(ctx, engine.Batch{Clusters: chunk}); err != nil {
+			return err
 		}
-		for _, id := range slices.Sorted(maps.Keys(declared)) {
-			report := declared[id]
-			report.Down = before[id].Down
-			if err := c.reportCluster(id, report); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
-// clustersOf reads what is reported of clusters now.
+// reportedClusters reads what is reported of clusters now.
+func (r *Region) reportedClusters(ctx context.Context) (reports map[cloud.ID]cloud.ClusterReport, err error) {
+	err = r.Read(ctx, func(tx cloud.RegionReader) (err error) {
+		reports, err = clustersOf(tx)
+		return err
+	})
+	return reports, err
+}
+
 func clustersOf(tx cloud.RegionReader) (map[cloud.ID]cloud.ClusterReport, error) {
 	reports := map[cloud.ID]cloud.ClusterReport{}
 	after := cloud.ObjectKey{Kind: cloud.KindCluster}
@@ -79,43 +93,23 @@ func clustersOf(tx cloud.RegionReader) (map[cloud.ID]cloud.ClusterReport, error)
 	}
 }
 
-func (c *change) reportCluster(id cloud.ID, report cloud.ClusterReport) error {
-	o, err := encodeReport(cloud.KindCluster, id, report, cloud.ParseClusterReport)
-	if err != nil {
-		return err
-	}
-	return c.report(o)
-}
-
 // ClusterAnswered notes that the probe of a declared cluster found it up, or
 // down. CodeNotFound for one that is not declared.
 func (r *Region) ClusterAnswered(ctx context.Context, id cloud.ID, down bool) error {
-	at := r.now()
-	if err := r.noteCluster(ctx, id, down); err != nil {
-		return err
-	}
-	r.note(probeOf(id), at)
-	return nil
-}
-
-// noteCluster writes only what is not as it was: a probe that finds the same is
-// no change.
-func (r *Region) noteCluster(ctx context.Context, id cloud.ID, down bool) error {
-	key := cloud.ObjectKey{Kind: cloud.KindCluster, ID: id}
 	var report cloud.ClusterReport
 	err := r.Read(ctx, func(tx cloud.RegionReader) error {
-		o, err := tx.Object(key)
+		o, err := tx.Object(cloud.ObjectKey{Kind: cloud.KindCluster, ID: id})
 		if err != nil {
 			return err
 		}
 		report, err = cloud.ParseClusterReport(o.Body)
 		return err
 	})
-	if err != nil || report.Down == down {
+	if err != nil {
 		return err
 	}
 	report.Down = down
-	return r.change(ctx, func(c *change) error { return c.reportCluster(id, report) })
+	return r.Observe(ctx, engine.Batch{Source: report.Source, Clusters: []engine.Cluster{{ID: id, ClusterReport: report}}})
 }
 
 // probeOf names the source that vouches for a declared cluster.
