@@ -1,13 +1,7 @@
 package infrastructureapi_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"flag"
 	"fmt"
-	"maps"
-	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,52 +9,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/penstock-cloud/penstock/internal/observe"
+	"github.com/penstock-cloud/penstock/internal/rest/resttest"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// golden compares a text with the one in a file.
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatalf("%v; `go test -update` writes it", err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s is not what it was; `go test -update` if it should not be (-was +is):\n%s", file, diff)
-	}
-}
-
-// String is the answer as the golden files have it: with the headers that are
-// the API's own, and the body in lines.
-func (r reply) String() string {
-	var out strings.Builder
-	fmt.Fprintf(&out, "%d %s\n", r.status, http.StatusText(r.status))
-	for _, name := range slices.Sorted(maps.Keys(r.header)) {
-		if name != "Date" && name != "Content-Length" && name != observe.RequestIDHeader {
-			fmt.Fprintf(&out, "%s: %s\n", name, strings.Join(r.header[name], ", "))
-		}
-	}
-	var body bytes.Buffer
-	if json.Indent(&body, []byte(strings.TrimSpace(r.body)), "", "  ") != nil {
-		body.Reset()
-		body.WriteString(r.body)
-	}
-	if body.Len() > 0 {
-		fmt.Fprintf(&out, "\n%s\n", body.String())
-	}
-	return out.String()
-}
+// String is the answer as the golden files have it.
+func (r reply) String() string { return resttest.Answer(r.status, r.header, r.body) }
 
 // TestGoldenAnswers holds the answer of every operation.
 func TestGoldenAnswers(t *testing.T) {
@@ -69,7 +22,7 @@ func TestGoldenAnswers(t *testing.T) {
 		t.Run(operation, func(t *testing.T) {
 			t.Parallel()
 			r := newWorld(t).call(admin, request.method, request.path, request.body)
-			golden(t, filepath.Join("testdata", operation+".golden"),
+			resttest.Golden(t, filepath.Join("testdata", operation+".golden"),
 				fmt.Sprintf("%s %s\n%s\n%s", request.method, base+request.path, request.body, r))
 		})
 	}
@@ -148,5 +101,5 @@ func TestWrongInput(t *testing.T) {
 	if after := w.region.dump(); after != before {
 		t.Errorf("refused, and yet the region changed:\n%s", cmp.Diff(before, after))
 	}
-	golden(t, filepath.Join("testdata", "refusals.golden"), out.String())
+	resttest.Golden(t, filepath.Join("testdata", "refusals.golden"), out.String())
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/penstock-cloud/penstock/internal/cloud"
 	"github.com/penstock-cloud/penstock/internal/managementapi"
+	"github.com/penstock-cloud/penstock/internal/rest/resttest"
 )
 
 // mayDo are the roles that may do an action, from least to most; none where
@@ -71,7 +72,7 @@ func TestPermissionsAreDocumented(t *testing.T) {
 	if table.Len() == 0 {
 		t.Fatalf("%s has no table", file)
 	}
-	golden(t, file, prose.String())
+	resttest.Golden(t, file, prose.String())
 }
 
 // TestOperationsSayWhoMay holds the API document's prose to the same tables.
