@@ -119,7 +119,7 @@ func (c *Control) endGrants(tx cloud.Writer, user cloud.ID) error {
 	}
 	for _, id := range slices.Sorted(maps.Keys(ends)) {
 		revoked := cloud.Revoked(user, id, ends[id])
-		if id == "" || !revoked.ExpiresAt.After(c.now()) {
+		if id == "" || revoked.Over(c.now()) {
 			continue
 		}
 		if err := tx.RevokeToken(revoked); err != nil {
